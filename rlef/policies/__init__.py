@@ -1,0 +1,1 @@
+"""Policies: loading a model, the tokens of a conversation, and sampling from it."""

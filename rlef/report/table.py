@@ -1,0 +1,108 @@
+"""The headline of a run, `result.json`, as a table: for the terminal, as Markdown for a paper, as rows for the page.
+
+A run that was stopped early has half a result; whatever is missing shows as a dash.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+MISSING = "–"
+
+
+class Row(NamedTuple):
+    """One line of the table, every cell ready to print."""
+
+    name: str
+    before: str
+    after: str
+    change: str
+
+
+HEADINGS = Row("held-out tasks", "warm start", "after RLEF", "change")
+
+
+def rows(result: Mapping[str, Any]) -> list[Row]:
+    """First attempt, final answer and repair rate, before and after training."""
+    before, after = _block(result, "warm_start"), _block(result, "trained")
+    final = next((key for key in (*after, *before) if key.startswith("solved_1@")), "solved_1@3")
+    measure = final.removeprefix("solved_")
+    names = {
+        "solved_first": "solved at the first attempt",
+        final: f"solved ({measure})",
+        "repair_rate": "repaired after feedback",
+    }
+    return [
+        Row(name, interval(before.get(key)), interval(after.get(key)), change(result, measure) if key == final else "")
+        for key, name in names.items()
+    ]
+
+
+def interval(value: Any) -> str:
+    """{"mean", "low", "high"} as "30.2 % (27.0–33.5)"."""
+    if not isinstance(value, Mapping) or not _finite(value.get("mean")):
+        return MISSING
+    text = f"{100 * value['mean']:.1f} %"
+    if _finite(value.get("low")) and _finite(value.get("high")):
+        text += f" ({100 * value['low']:.1f}–{100 * value['high']:.1f})"
+    return text
+
+
+def change(result: Mapping[str, Any], measure: str) -> str:
+    """Difference in points with its interval and p-value, and the ratio."""
+    difference, ratio = _block(result, f"difference_{measure}"), _block(result, f"ratio_{measure}")
+    parts = []
+    if _finite(difference.get("mean")):
+        text = f"{100 * difference['mean']:+.1f} points"
+        if _finite(difference.get("low")) and _finite(difference.get("high")):
+            text += f" ({100 * difference['low']:+.1f} to {100 * difference['high']:+.1f})"
+        parts.append(text)
+    if _finite(ratio.get("mean")):
+        parts.append(f"{ratio['mean']:.2f} ×")
+    if _finite(difference.get("p_value")):
+        parts.append("p < 0.001" if difference["p_value"] < 0.001 else f"p = {difference['p_value']:.3f}")
+    return ", ".join(parts) or MISSING
+
+
+def counts(result: Mapping[str, Any]) -> str:
+    """What the numbers rest on, in one line: suite, problems, rollouts, and what the sandbox cost."""
+    block = _block(result, "trained") or _block(result, "warm_start")
+    parts = [f"suite {result.get('suite', MISSING)}, split {result.get('split', MISSING)}"]
+    if _finite(block.get("tasks")):
+        parts.append(f"{block['tasks']:g} tasks × {block.get('rollouts_per_task', 0):g} rollouts")
+    lost = [_block(result, key).get("sandbox_failures") for key in ("warm_start", "trained")]
+    if any(_finite(number) for number in lost):
+        before, after = (f"{number:g}" if _finite(number) else MISSING for number in lost)
+        parts.append(f"sandbox failures, left out: {before} and {after}")
+    return "; ".join(parts) + ". Intervals: 95\u00a0%, bootstrap over tasks."
+
+
+def result_table(result: Mapping[str, Any]) -> Table:
+    """The table for the terminal."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(*HEADINGS, caption=escape(counts(result)), caption_justify="left")
+    for row in rows(result):
+        table.add_row(*row)
+    return table
+
+
+def markdown_table(result: Mapping[str, Any]) -> str:
+    """The same as a Markdown table, with the counts beneath."""
+    lines = [HEADINGS, Row(*["---"] * len(HEADINGS)), *rows(result)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{counts(result)}\n"
+
+
+def _block(result: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = result.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

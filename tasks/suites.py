@@ -1,0 +1,142 @@
+"""Suites by name: built in, from installed packages (entry points "rlef.suites"), registered, or read from a file.
+
+A loader takes the path after the colon (None without one) and returns a `Suite`. Nothing is imported or read before a
+suite is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
+from itertools import chain
+from pathlib import Path
+
+from tasks.errors import TaskError
+from tasks.task import Task
+
+ENTRY_POINTS = "rlef.suites"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Named splits of tasks. `suite["train"]` is a sequence; it may build its tasks when they are asked for."""
+
+    name: str
+    splits: Mapping[str, Sequence[Task]]
+    problems: tuple[str, ...] = ()
+    """Rows that could not be read, each with file, row, field and reason."""
+
+    def __getitem__(self, split: str) -> Sequence[Task]:
+        """The tasks of a split. Raises `TaskError` for an unknown one."""
+        if split not in self.splits:
+            raise TaskError(f'suite "{self.name}" has no split "{split}"; it has: {", ".join(self.splits)}')
+        return self.splits[split]
+
+    def __iter__(self) -> Iterator[Task]:
+        """All tasks, split after split."""
+        return chain.from_iterable(self.splits.values())
+
+    def __len__(self) -> int:
+        return sum(map(len, self.splits.values()))
+
+    def keys(self) -> list[str]:
+        """The key of every task."""
+        return [task.key for task in self]
+
+    def find(self, key: str) -> Task:
+        """The task with this key. Raises `TaskError` when there is none."""
+        for task in self:
+            if task.key == key:
+                return task
+        raise TaskError(f'suite "{self.name}" has no task "{key}"{_nearest(key, self.keys())}')
+
+
+Loader = Callable[[Path | None], Suite]
+
+
+def _starter(path: Path | None) -> Suite:
+    from tasks import starter
+
+    if path is not None:
+        raise TaskError('suite "starter" is built in and takes no path; use "starter"')
+    return Suite("starter", starter.splits())
+
+
+def _humaneval(path: Path | None) -> Suite:
+    from tasks.formats import humaneval
+
+    if path is None:
+        raise TaskError('suite "humaneval" needs its file: "humaneval:PATH/HumanEval.jsonl.gz"')
+    problems: list[str] = []
+    tasks = tuple(humaneval.read(path, problems.append))
+    if not tasks:
+        raise TaskError(problems[0] if problems else f"{path}: holds no task; is it the original HumanEval.jsonl.gz?")
+    return Suite("humaneval", {"test": tasks}, tuple(problems))
+
+
+_loaders: dict[str, Loader] = {"starter": _starter, "humaneval": _humaneval}
+
+
+def register_suite(name: str, loader: Loader) -> None:
+    """Make `load_suite(name)` call `loader`. Names are unique."""
+    if not name or ":" in name or "/" in name:
+        raise TaskError(f'"{name}" cannot name a suite; use letters, digits and dashes')
+    if name in _loaders:
+        raise TaskError(f'there is a suite "{name}" already; choose another name')
+    _loaders[name] = loader
+
+
+def list_suites() -> list[str]:
+    """Names that `load_suite` knows, those of installed packages included."""
+    return sorted({*_loaders, *_installed()})
+
+
+def load_suite(spec: str | Path) -> Suite:
+    """Load "name", "name:path" or a path whose file name tells the format. Raises `TaskError` with the remedy."""
+    text = str(spec)
+    name, _, rest = text.partition(":")
+    if isinstance(spec, Path) or (name not in list_suites() and ("/" in text or os.path.exists(text))):
+        return _load(_format_of(Path(spec)), Path(spec))
+    if name not in list_suites():
+        raise TaskError(f'unknown suite "{name}"{_nearest(name, list_suites())}; known: {", ".join(list_suites())}')
+    return _load(name, Path(rest) if rest else None)
+
+
+def _load(name: str, path: Path | None) -> Suite:
+    if path is not None and not path.exists():
+        raise TaskError(f'{path}: no such file; check the path after "{name}:"')
+    if name in _loaders:
+        return _loaders[name](path)
+    point = _installed()[name]
+    try:
+        loader = point.load()
+    except (ImportError, AttributeError) as error:
+        raise TaskError(
+            f'suite "{name}" cannot be imported from {point.value}: {error}; reinstall its package'
+        ) from error
+    suite = loader(path)
+    if not isinstance(suite, Suite):
+        raise TaskError(
+            f'suite "{name}": {point.value} returned {type(suite).__name__}, not a tasks.Suite; mend its loader'
+        )
+    return suite
+
+
+def _format_of(path: Path) -> str:
+    if path.name.lower() in ("humaneval.jsonl", "humaneval.jsonl.gz"):
+        return "humaneval"
+    raise TaskError(
+        f'{path}: the name does not tell the format; write "FORMAT:{path}", FORMAT one of {", ".join(list_suites())}'
+    )
+
+
+def _installed() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    close = get_close_matches(name, known, 1)
+    return f'; did you mean "{close[0]}"?' if close else ""
