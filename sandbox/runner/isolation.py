@@ -1,0 +1,110 @@
+"""The fences around one run, built by the process itself between fork and the first line of the program.
+
+`enter_namespaces` runs in the init of the run (strict mode): private processes, mounts and IPC, fresh writable areas.
+`confine` runs in the program's own process: session, descriptors, limits, uid, system call filter. Nothing here runs
+after hostile code has started. `without` names defences to leave out; only the attack corpus uses it, to prove that
+each one matters.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+from collections.abc import Collection
+from typing import Any
+
+from sandbox.runner import kernel
+from sandbox.runner.seccomp import Filter
+
+BOX = "/box"
+WRITABLE = (BOX, "/tmp", "/dev/shm")
+AREA_BYTES = 64 << 20
+AREA_INODES = 4096
+OPEN_FILES = 512
+
+
+def enter_namespaces(uid: int, without: Collection[str]) -> None:
+    """Private mounts and IPC for this process, which is already the first of its pid namespace."""
+    kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC)
+    kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
+    if "cleanup" not in without:
+        options = f"size={AREA_BYTES},nr_inodes={AREA_INODES},mode=0700,uid={uid},gid={uid}"
+        flags = kernel.MS_NOSUID | kernel.MS_NODEV
+        for area in WRITABLE:
+            kernel.mount("tmpfs", area, "tmpfs", flags, options)
+    kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC, "hidepid=2")
+
+
+def redirect(stdin: int, stdout: int, stderr: int) -> None:
+    """Put the run's streams on descriptors 0, 1 and 2."""
+    for target, fd in enumerate((stdin, stdout, stderr)):
+        os.dup2(fd, target)
+
+
+def place_file(name: str, content: bytes, uid: int) -> None:
+    """Put a file of the run's own into the box, before anything hostile runs there."""
+    path = f"{BOX}/{name}"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchown(fd, uid, uid)
+        while content:
+            content = content[os.write(fd, content) :]
+    finally:
+        os.close(fd)
+
+
+def close_all_but(keep: Collection[int]) -> None:
+    """Close every descriptor from 3 on that is not in `keep`."""
+    start = 3
+    for fd in sorted(keep):
+        os.closerange(start, fd)
+        start = fd + 1
+    os.closerange(start, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+
+
+def confine(request: dict[str, Any], keep: Collection[int], system_calls: Filter | None) -> None:
+    """Everything that makes the calling process a candidate: after this it has no way back."""
+    without = request["without"]
+    uid = request["uid"]
+    os.setsid()
+    if "descriptors" not in without:
+        close_all_but(keep)
+    with open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
+        file.write(b"1000")
+    os.umask(0o077)
+    os.chdir(BOX)
+    _set_limits(request, without)
+    if "uid" not in without:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+        # After a change of uid /proc/self belongs to root and open("/dev/stdin") fails. Nobody can trace us anyway.
+        kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    if system_calls is not None and "seccomp" not in without:
+        system_calls.install()
+
+
+def _set_limits(request: dict[str, Any], without: Collection[str]) -> None:
+    limits = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NOFILE: OPEN_FILES,
+        resource.RLIMIT_FSIZE: AREA_BYTES,
+        resource.RLIMIT_MEMLOCK: 1 << 16,
+        resource.RLIMIT_MSGQUEUE: 0,
+        resource.RLIMIT_SIGPENDING: 1024,
+        resource.RLIMIT_CPU: int(request["cpu_s"]) + 2,
+        resource.RLIMIT_STACK: request["stack_bytes"],
+    }
+    if "processes" not in without:
+        limits[resource.RLIMIT_NPROC] = request["processes"]
+    for which, value in limits.items():
+        hard = resource.getrlimit(which)[1]
+        if hard != resource.RLIM_INFINITY:
+            value = min(value, hard)
+        resource.setrlimit(which, (value, value))

@@ -1,0 +1,173 @@
+"""A Python program started inside an interpreter that is already running.
+
+Starting `/usr/bin/python3` costs ten times a fork, so the spawner is an interpreter that waits, and its fork becomes
+the program. To the program it must look like `python3 solution.py`: new standard streams on its own descriptors, an
+empty `__main__`, tracebacks that begin in `solution.py`, the same exit codes, atexit functions, threads joined and
+files flushed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import gc
+import io
+import os
+import random
+import sys
+import threading
+import types
+from typing import Any, NoReturn
+
+from sandbox.runner import values
+
+FILE_NAME = "solution.py"
+# Modules most programs want; loaded once here, they cost a run nothing.
+PRELOAD = (
+    "abc", "array", "ast", "bisect", "cmath", "collections", "copy", "dataclasses", "datetime", "decimal", "enum",
+    "fractions", "functools", "heapq", "inspect", "io", "itertools", "json", "linecache", "math", "operator", "os",
+    "queue", "random", "re", "statistics", "string", "struct", "sys", "textwrap", "threading", "time", "traceback",
+    "types", "typing",
+)  # fmt: skip
+
+
+def preload() -> None:
+    """Import the common modules and put what exists out of the garbage collector's sight, before any fork."""
+    for name in PRELOAD:
+        __import__(name)
+    gc.collect()
+    gc.freeze()
+
+
+class PythonMain:
+    """The program this process is about to be.
+
+    `report` is a descriptor. It gets `C` and a message if the text does not compile, `R` when its code is about to
+    run, and for a call `V` and the value or `E` and why there is none. `call` is the dotted name of a function and
+    its arguments as text of `values.dumps`.
+    """
+
+    def __init__(self, source: bytes, report: int, call: tuple[str, bytes] | None) -> None:
+        self._report = report
+        self._call = call
+        self._exit_code = 0
+        _new_streams()
+        try:
+            self.code = compile(source, FILE_NAME, "exec", dont_inherit=True)
+        except BaseException as error:
+            _print_exception(error.with_traceback(None))
+            _flush()
+            write_all(report, b"C" + f"{type(error).__name__}: {error}".encode(errors="replace")[:4096])
+            os._exit(1)
+        self._main = _new_main("__main__" if call is None else "solution")
+        self.namespace = self._main.__dict__
+        for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
+            del sys.modules[name]
+        random.seed()
+        write_all(report, b"R")
+        if call is None:
+            os.close(report)
+
+    def failed(self, error: BaseException) -> None:
+        """Take note of how the program's code ended: print what an interpreter prints, keep its exit code."""
+        self._call = None
+        self._exit_code = 1
+        if not isinstance(error, SystemExit):
+            _flush()
+            _print_exception(error)
+            self._exit_code = 130 if isinstance(error, KeyboardInterrupt) else 1
+        elif error.code is None:
+            self._exit_code = 0
+        elif isinstance(error.code, int):
+            self._exit_code = int(error.code) & 0xFF if -(1 << 63) <= error.code < 1 << 63 else 255
+        else:
+            _flush()
+            print(error.code, file=sys.stderr)
+
+    def finish(self) -> NoReturn:
+        """Do the call if there is one, then what Py_Finalize does as far as a program can tell, and end the process."""
+        if self._call is not None:
+            try:
+                self._do_call(*self._call)
+            except BaseException as error:
+                self.failed(error)
+        try:
+            threading._shutdown()  # type: ignore[attr-defined]
+            atexit._run_exitfuncs()
+        except BaseException as error:
+            _print_exception(error)
+        good = _flush()
+        try:
+            # Objects with a finaliser, such as files left open, are let go in the interpreter's order.
+            private = [name for name in self.namespace if name.startswith("_") and name != "__builtins__"]
+            for name in private + [name for name in self.namespace if not name.startswith("_")]:
+                self.namespace[name] = None
+            gc.collect()
+        except BaseException:
+            pass
+        good = _flush() and good
+        os._exit(self._exit_code if good or self._exit_code else 120)
+
+    def _do_call(self, entry: str, arguments: bytes) -> None:
+        head, *rest = entry.split(".")
+        if head not in self.namespace:
+            raise NameError(f"name {head!r} is not defined")
+        function = self.namespace[head]
+        for name in rest:
+            function = getattr(function() if isinstance(function, type) else function, name)
+        value = function(*values.loads(arguments))
+        try:
+            text = b"V" + values.dumps(value)
+        except values.NotPlainData as error:
+            text = b"E" + str(error).encode(errors="replace")[:4096]
+        write_all(self._report, text)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write every byte."""
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def _new_streams() -> None:
+    # As CPython's create_stdio does; errors and encoding are those of the interpreter's own streams.
+    for fd, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        old = getattr(sys, name)
+        buffer: Any = open(fd, mode + "b", closefd=False)  # noqa: SIM115
+        buffer.raw.name = f"<{name}>"
+        stream = io.TextIOWrapper(buffer, old.encoding, old.errors, newline="\n", line_buffering=name == "stderr")
+        stream.mode = mode  # type: ignore[misc]
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def _new_main(name: str) -> types.ModuleType:
+    main = types.ModuleType(name)
+    main.__dict__.update(
+        __builtins__=builtins, __file__=FILE_NAME, __cached__=None, __annotations__={}, __package__=None
+    )
+    sys.modules[name] = main
+    sys.argv[:] = [FILE_NAME]
+    sys.path[0] = os.getcwd()
+    return main
+
+
+def _print_exception(error: BaseException) -> None:
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename in (__file__, "<string>"):
+        frames = frames.tb_next
+    try:
+        sys.excepthook(type(error), error.with_traceback(frames), frames)
+    except BaseException:
+        sys.__excepthook__(type(error), error, frames)
+
+
+def _flush() -> bool:
+    good = True
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None and not getattr(stream, "closed", False):
+                stream.flush()
+        except BaseException:
+            good = False
+    return good

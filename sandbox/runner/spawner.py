@@ -1,0 +1,213 @@
+"""The process that forks every run: a waiting interpreter that never sees a program.
+
+The supervisor sends it a request and the run's descriptors; it forks, tells the pid, waits until everything of the
+run is dead and tells the wait status. Program text and input reach the fork through descriptors only, so that nothing
+of one submission is left in the memory the next one is forked from. It lives in the control group of the runs, so
+that its children are measured from their first instruction.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import struct
+import sys
+from typing import Any, NoReturn
+
+from sandbox.runner import isolation, kernel, python_main, seccomp
+
+_STATUS = struct.Struct("=id")
+ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "HOME": isolation.BOX,
+    "TMPDIR": "/tmp",
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+
+
+# The program runs one frame below this text, so that its stack and its depth of recursion are a program's own.
+_TOP = """
+import sys
+sys.path.insert(1, {root!r})
+from sandbox.runner.spawner import serve
+del sys.path[1]
+program = serve()
+try:
+    exec(program.code, program.namespace)
+except BaseException as error:
+    program.failed(error)
+program.finish()
+"""
+
+
+class _Become(BaseException):
+    """Carries a candidate's fork out of the spawner's frames."""
+
+    def __init__(self, program: python_main.PythonMain) -> None:
+        self.program = program
+
+
+def serve() -> python_main.PythonMain:
+    """Serve requests on descriptor 3 until the supervisor goes away. Returns in forks only, with the program to be."""
+    try:
+        _serve()
+    except _Become as become:
+        return become.program
+    os._exit(0)
+
+
+def _serve() -> None:
+    sys.argv[:] = [""]
+    control = socket.socket(fileno=3)
+    control.setblocking(True)
+    system_calls = seccomp.Filter() if seccomp.supported() else None
+    own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    python_main.preload()
+    control.send(b"ready")
+    while True:
+        message, fds, _, _ = socket.recv_fds(control, 1 << 16, 8)
+        if not message:
+            return
+        request = json.loads(message)
+        status = _spawn(request, fds, control, system_calls, own_pid_namespace)
+        for fd in fds:
+            os.close(fd)
+        control.send(json.dumps(status).encode())
+
+
+def _spawn(
+    request: dict[str, Any], fds: list[int], control: socket.socket, system_calls: seccomp.Filter | None, own_ns: int
+) -> dict[str, Any]:
+    strict = request["strict"]
+    if strict:
+        kernel.setns(own_ns, kernel.CLONE_NEWPID)
+        kernel.unshare(kernel.CLONE_NEWPID)
+        status_read, status_write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        if strict:
+            os.close(status_read)
+            _init_of_run(request, fds, system_calls, status_write)
+        _candidate(request, fds, system_calls)
+    control.send(str(pid).encode())
+    if not strict:
+        _, status, usage = os.wait4(pid, 0)
+        _collect(request, fds)
+        return {"status": status, "cpu_s": usage.ru_utime + usage.ru_stime}
+    os.close(status_write)
+    os.waitpid(pid, 0)  # the kernel has killed and reaped everything in the namespace when this returns
+    record = os.read(status_read, _STATUS.size)
+    os.close(status_read)
+    if len(record) < _STATUS.size:
+        return {"status": None, "cpu_s": 0.0}
+    status, cpu_s = _STATUS.unpack(record)
+    return {"status": status, "cpu_s": cpu_s}
+
+
+def _init_of_run(
+    request: dict[str, Any], fds: list[int], system_calls: seccomp.Filter | None, status_write: int
+) -> NoReturn:
+    """First process of the run's namespaces: starts the candidate, reaps, and takes everything down with it."""
+    try:
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        isolation.enter_namespaces(request["uid"], request["without"])
+        pid = os.fork()
+    except BaseException as error:
+        _failed(fds, error)
+    if pid == 0:
+        os.close(status_write)
+        _candidate(request, fds, system_calls)
+    for fd in fds[:4]:
+        os.close(fd)
+    while True:
+        ended, status, usage = os.wait4(-1, 0)
+        if ended == pid:
+            break
+    _collect(request, fds)
+    os.write(status_write, _STATUS.pack(status, usage.ru_utime + usage.ru_stime))
+    os._exit(0)
+
+
+def _candidate(request: dict[str, Any], fds: list[int], system_calls: seccomp.Filter | None) -> NoReturn:
+    stdin, stdout, stderr, report, payload = fds[:5]
+    try:
+        isolation.redirect(stdin, stdout, stderr)
+        source = b""
+        if request["file_name"]:  # for the compiler, and for the lines a traceback quotes
+            source = os.pread(payload, os.fstat(payload).st_size, 0)
+            isolation.place_file(request["file_name"], source, request["uid"])
+        call = None
+        if request["entry"] is not None:  # the arguments of a call come where the input of a program does
+            call = (request["entry"], os.pread(0, os.fstat(0).st_size, 0))
+            os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+        keep = {report, payload} if request["argv"] else {report}
+        isolation.confine(request, keep, system_calls)
+        os.set_inheritable(report, False)
+        if request["argv"]:
+            _start_binary(request, payload, report)
+    except BaseException as error:
+        _failed([0, 1, 2, report], error)
+    raise _Become(python_main.PythonMain(source, report, call))
+
+
+def _start_binary(request: dict[str, Any], payload: int, report: int) -> NoReturn:
+    argv = request["argv"]
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # an interpreter ignores them, and exec would pass that on
+        signal.signal(ignored, signal.SIG_DFL)
+    python_main.write_all(report, b"R")
+    if request["file_name"]:
+        os.close(payload)
+        os.execve(argv[0], argv, ENVIRONMENT)
+    os.set_inheritable(payload, False)
+    os.execve(payload, argv, ENVIRONMENT)
+
+
+def _collect(request: dict[str, Any], fds: list[int]) -> None:
+    """Copy what the compiler made into the sealed-off descriptor that outlives the namespace."""
+    if not request["artefact"]:
+        return
+    try:
+        fd = os.open(request["artefact"], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        facts = os.fstat(fd)
+        if stat.S_ISREG(facts.st_mode) and facts.st_size <= isolation.AREA_BYTES:
+            done = 0
+            while done < facts.st_size:
+                done += os.sendfile(fds[5], fd, done, facts.st_size - done)
+    finally:
+        os.close(fd)
+
+
+def _failed(fds: list[int], error: BaseException) -> NoReturn:
+    python_main.write_all(fds[3], b"S" + f"{type(error).__name__}: {error}".encode()[:4096])
+    os._exit(125)
+
+
+def start() -> tuple[int, socket.socket]:
+    """Start the spawner as a program of its own, with a clean memory; returns its pid and the control socket."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    null = os.open("/dev/null", os.O_RDWR)
+    pid = os.posix_spawn(
+        "/usr/bin/python3",
+        ["python3", "-s", "-B", "-c", _TOP.format(root=root)],
+        ENVIRONMENT,
+        file_actions=[(os.POSIX_SPAWN_DUP2, null, fd) for fd in (0, 1)] + [(os.POSIX_SPAWN_DUP2, theirs.fileno(), 3)],
+    )
+    os.close(null)
+    theirs.close()
+    ours.settimeout(20)
+    if ours.recv(16) != b"ready":
+        raise OSError("the spawner did not start")
+    return pid, ours

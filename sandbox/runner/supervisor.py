@@ -1,0 +1,240 @@
+"""Watches one run: feeds it, drains it, measures it, stops it, says how it ended.
+
+Output is read as it comes and cut at the byte, so a program can neither fill our memory nor block on a full pipe.
+Time is measured here, never by the program. The order of verdicts when several hold: output, memory, time, forbidden
+call, program's own end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.runner import cleanup
+from sandbox.runner.cgroup import Group
+
+_CHUNK = 1 << 16
+_MAX_REPORT = 4 << 20
+_CHECK_EVERY_S = 0.02
+_CHECK_EVERY_WITHOUT_GROUP_S = 0.005
+_GONE_WITHIN_S = 10.0
+
+
+class SlotBroken(Exception):
+    """Something is left of a run, or our own machinery failed: this slot must not be used again."""
+
+
+@dataclass
+class Run:
+    """How one run ended; the names are those of `sandbox.Execution`."""
+
+    status: str
+    stdout: bytes = b""
+    stderr: bytes = b""
+    report: bytes = b""
+    exit_code: int | None = None
+    signal: int | None = None
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    peak_mb: float = 0.0
+    detail: str = ""
+
+
+def memory_file(data: bytes, name: str, sealed: bool = True) -> int:
+    """A file without a path that holds `data`."""
+    fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+    os.lseek(fd, 0, os.SEEK_SET)
+    if sealed:
+        seal(fd)
+    return fd
+
+
+def seal(fd: int) -> None:
+    """Make a memory file immutable."""
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
+
+
+class Supervisor:
+    """Runs one request after the other through the spawner."""
+
+    def __init__(self, spawner: int, control: socket.socket, group: Group, strict: bool, idle: Callable[[], None]):
+        self._known = {os.getpid(), spawner}
+        self._control = control
+        self._group = group
+        self._strict = strict
+        self._idle = idle
+
+    def run(self, request: dict[str, Any], stdin: bytes, payload: int, artefact: int | None = None) -> Run:
+        """One run of `request` (limits, uid, argv, call) with `stdin`. `payload` is the program text or binary."""
+        strict = self._strict and "namespaces" not in request["without"]
+        request = {**request, "strict": strict}
+        input_fd = memory_file(stdin, "stdin")
+        out_read, out_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        error_read, error_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        report_read, report_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        for fd in (out_write, error_write, report_write):
+            os.set_blocking(fd, True)
+            os.fchown(fd, request["uid"], request["uid"])  # so that /dev/stdout can be opened again by its path
+        ends = [input_fd, out_write, error_write, report_write]
+        readers = [out_read, error_read, report_read]
+        try:
+            memory = request["memory_bytes"]
+            processes = request["processes"] if "processes" not in request["without"] else 1 << 16
+            self._group.begin(memory if "memory" not in request["without"] else 1 << 40, processes)
+            fds = [*ends, payload] + ([] if artefact is None else [artefact])
+            socket.send_fds(self._control, [json.dumps(request).encode()], fds)
+            for fd in ends:
+                os.close(fd)
+            ends = []
+            pid = int(self._control.recv(64))
+            run = self._watch(request, pid, *readers)
+        except (OSError, ValueError) as error:
+            raise SlotBroken(f"the spawner failed: {error}") from error
+        finally:
+            for fd in ends + readers:
+                os.close(fd)
+        self._verify(request)
+        return run
+
+    def _watch(self, request: dict[str, Any], pid: int, out: int, error: int, report: int) -> Run:
+        started = time.monotonic()
+        without = request["without"]
+        wall_limit = request["wall_s"] if "time" not in without else 1e9
+        cpu_limit = request["cpu_s"] if "time" not in without else 1e9
+        room = {
+            out: request["output_bytes"] if "output" not in without else 1 << 30,
+            error: request["output_bytes"],
+            report: _MAX_REPORT,
+        }
+        kept: dict[int, bytearray] = {out: bytearray(), error: bytearray(), report: bytearray()}
+        verdict, detail = "", ""
+        poller = select.poll()
+        for fd in (out, error, report, self._control.fileno()):
+            poller.register(fd, select.POLLIN)
+        interval = _CHECK_EVERY_S if self._group.enforces_memory else _CHECK_EVERY_WITHOUT_GROUP_S
+        next_check = started + interval
+        ended: dict[str, Any] | None = None
+
+        def stop(status: str, why: str) -> None:
+            nonlocal verdict, detail
+            if not verdict:
+                verdict, detail = status, why
+                self._kill(pid, request["uid"])
+
+        def drain(fd: int) -> bool:
+            """Take what is there; false at the end of the stream."""
+            try:
+                data = os.read(fd, _CHUNK)
+            except BlockingIOError:
+                return True
+            space = room[fd] - len(kept[fd])
+            kept[fd] += data[:space]
+            if len(data) > space and fd == out:
+                stop("output_limit", f"more than {room[out]} bytes of output")
+            return bool(data)
+
+        while ended is None:
+            now = time.monotonic()
+            wait = min(next_check, started + wall_limit) - now
+            for fd, _ in poller.poll(max(0.0, wait * 1000)):
+                if fd == self._control.fileno():
+                    message = self._control.recv(4096)
+                    if not message:
+                        raise SlotBroken("the spawner died")
+                    ended = json.loads(message)
+                elif not drain(fd):
+                    poller.unregister(fd)
+            now = time.monotonic()
+            if ended is None and not verdict and now >= started + wall_limit:
+                stop("time_limit", f"wall time limit of {request['wall_s']:g} s")
+            if ended is None and now >= next_check:
+                next_check = now + interval
+                self._idle()
+                usage = self._group.usage()
+                if usage.cpu_s > cpu_limit:
+                    stop("time_limit", f"processor time limit of {request['cpu_s']:g} s")
+                watched = not self._group.enforces_memory and "memory" not in without
+                if watched and usage.peak_bytes > request["memory_bytes"]:
+                    stop("memory_limit", f"memory limit of {request['memory_bytes'] >> 20} MiB")
+            if verdict and now > started + wall_limit + _GONE_WITHIN_S:
+                raise SlotBroken("a run does not die")
+        wall_s = time.monotonic() - started
+        usage = self._group.usage()
+        if not request["strict"] and "cleanup" not in without and not cleanup.kill_all(request["uid"], self._known):
+            raise SlotBroken("a process does not die")
+        for fd in (out, error, report):  # every writer is dead: this is the rest
+            while drain(fd):
+                if len(kept[fd]) >= room[fd]:
+                    break
+                if not select.select([fd], [], [], 0)[0]:
+                    break
+        run = Run("", bytes(kept[out]), bytes(kept[error]), bytes(kept[report]))
+        run.wall_s, run.cpu_s, run.peak_mb = round(wall_s, 6), round(usage.cpu_s, 6), round(usage.peak_bytes / 2**20, 3)
+        if usage.memory_kills and verdict != "output_limit":
+            verdict, detail = "memory_limit", f"memory limit of {request['memory_bytes'] >> 20} MiB"
+        _conclude(run, request, verdict, detail, ended["status"])
+        return run
+
+    def _kill(self, pid: int, uid: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+    def _verify(self, request: dict[str, Any]) -> None:
+        if "cleanup" in request["without"]:
+            return
+        cleanup.reap(self._known)
+        if not request["strict"] and not cleanup.wipe():
+            raise SlotBroken("files are left of a run")
+        if (left := cleanup.strangers(self._known)) and not cleanup.kill_all(request["uid"], self._known):
+            raise SlotBroken(f"processes are left of a run: {left}")
+        if any(cleanup.leftovers()):
+            raise SlotBroken("files are left of a run")
+
+
+def _last_line(text: bytes) -> bytes:
+    return text[-4096:].rstrip(b"\n").rpartition(b"\n")[2]
+
+
+def _conclude(run: Run, request: dict[str, Any], verdict: str, detail: str, status: int | None) -> None:
+    """Fill in how it ended: our verdict if we stopped it, else what the wait status and the report say."""
+    stage = run.report[:1]
+    if stage == b"S" and not verdict:
+        raise SlotBroken("the fences could not be built: " + run.report[1:].decode(errors="replace"))
+    if status is None:
+        run.signal = signal.SIGKILL
+    elif os.WIFSIGNALED(status):
+        run.signal = os.WTERMSIG(status)
+    else:
+        run.exit_code = os.waitstatus_to_exitcode(status)
+    run.status, run.detail = verdict, detail
+    if verdict:
+        return
+    overspent = run.cpu_s > request["cpu_s"] and "time" not in request["without"]
+    if overspent or run.signal == signal.SIGXCPU:
+        run.status, run.detail = "time_limit", f"processor time limit of {request['cpu_s']:g} s"
+    elif run.signal == signal.SIGSYS:
+        run.status, run.detail = "security_violation", "killed at a forbidden system call"
+    elif stage == b"C":
+        run.status, run.detail = "compile_error", run.report[1:].decode(errors="replace")
+    elif run.signal is not None:
+        name = signal.Signals(run.signal).name if run.signal in set(signal.Signals) else str(run.signal)
+        kind = "runtime_error" if stage == b"R" else "compile_error"
+        run.status, run.detail = kind, f"killed by signal {name}"
+    elif run.exit_code and request["python"] and _last_line(run.stderr).startswith(b"MemoryError"):
+        run.status, run.detail = "memory_limit", "MemoryError"
+    elif run.exit_code:
+        run.status, run.detail = "runtime_error", f"exit code {run.exit_code}"
+    else:
+        run.status = "ok"

@@ -1,0 +1,185 @@
+"""One warm slot: a cell with a runner, one submission at a time.
+
+The host writes all inputs of a submission ahead and reads results as they come, in one loop, so neither side can
+block the other. Whatever is not the expected answer within the expected time makes the slot lost; the pool then takes
+another.
+"""
+
+from __future__ import annotations
+
+import secrets
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sandbox import protocol
+from sandbox.backends import Cell
+from sandbox.errors import SlotLost
+from sandbox.languages import LANGUAGES, Language
+from sandbox.program import Execution, Limits, Program, Status
+from sandbox.runner import values
+
+_HELLO_S = 30.0
+_GRACE_S = 20.0
+"""Longer than the runner itself needs to give up on a run that does not die."""
+_BEAT_S = 5.0
+
+
+class Slot:
+    """A connected runner. Not for concurrent use, but for `beat`."""
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+        self._socket = cell.channel
+        self._socket.setblocking(False)
+        self._decoder = protocol.Decoder()
+        self._frames: deque[protocol.Frame] = deque()
+        self._unsent: deque[memoryview] = deque()
+        self._busy = threading.Lock()
+        self._last_sent = time.monotonic()
+        self.runs = 0
+        hello = self._receive(time.monotonic() + _HELLO_S, []).header
+        if hello.get("op") != "hello" or hello.get("version") != protocol.VERSION:
+            raise SlotLost(f"the runner said {hello}")
+        self.protections = hello
+
+    def run(
+        self,
+        program: Program,
+        inputs: Sequence[bytes],
+        limits: Limits,
+        *,
+        entry: str | None = None,
+        stop_on_failure: bool = False,
+        without: Sequence[str] = (),
+    ) -> list[Execution]:
+        """Run the program on each input in order. Raises SlotLost, with the runs done so far in `results`."""
+        with self._busy:
+            return self._run(program, inputs, limits, entry, stop_on_failure, without)
+
+    def _run(
+        self,
+        program: Program,
+        inputs: Sequence[bytes],
+        limits: Limits,
+        entry: str | None,
+        stop_on_failure: bool,
+        without: Sequence[str],
+    ) -> list[Execution]:
+        language = LANGUAGES[program.language]
+        identity = secrets.token_hex(8)
+        load = {
+            "op": "load", "id": identity, "language": language.spec(), "entry": entry,
+            "limits": {**asdict(limits), "cpu_s": limits.wall_s if limits.cpu_s is None else limits.cpu_s},
+            "stop_on_failure": stop_on_failure, "without": list(without),
+        }  # fmt: skip
+        self._send(load, program.source.encode("utf-8", "surrogatepass"))
+        for index, data in enumerate(inputs):
+            self._send({"op": "run", "id": identity, "index": index}, data)
+        results: list[Execution] = []
+        patience = limits.wall_s + _GRACE_S
+        for index in range(len(inputs)):
+            deadline = time.monotonic() + patience + (_compile_patience(language) if index == 0 else 0.0)
+            frame = self._receive(deadline, results)
+            header = frame.header
+            if header.get("op") == "fault":
+                raise SlotLost(str(header.get("detail")), results)
+            if header.get("op") != "result" or header.get("id") != identity or header.get("index") != index:
+                raise SlotLost("the answer is not to the question", results)
+            self.runs += 1
+            if header.get("status") == "skipped":
+                continue
+            try:
+                results.append(_execution(frame, entry is not None))
+            except (KeyError, ValueError, TypeError, IndexError) as error:
+                raise SlotLost(f"the answer makes no sense: {error!r}", results) from error
+        return results
+
+    def beat(self) -> None:
+        """Tell an idle runner that its owner lives. A busy one hears it from `run`."""
+        if self._busy.acquire(blocking=False):
+            try:
+                self._beat()
+                self._write()
+            except (OSError, SlotLost):
+                pass  # the next run will find out
+            finally:
+                self._busy.release()
+
+    def destroy(self) -> None:
+        """End the slot and everything in it."""
+        self._cell.destroy()
+
+    def _beat(self) -> None:
+        if not self._unsent and time.monotonic() - self._last_sent > _BEAT_S:
+            self._send({"op": "beat"})
+
+    def _send(self, header: dict[str, Any], *blobs: bytes) -> None:
+        self._unsent.append(memoryview(protocol.encode(header, *blobs)))
+        self._last_sent = time.monotonic()
+
+    def _write(self) -> None:
+        while self._unsent:
+            data = self._unsent[0]
+            try:
+                sent = self._socket.send(data)
+            except BlockingIOError:
+                return
+            if sent == len(data):
+                self._unsent.popleft()
+            else:
+                self._unsent[0] = data[sent:]
+
+    def _receive(self, deadline: float, done: Sequence[Execution]) -> protocol.Frame:
+        while not self._frames:
+            wait = deadline - time.monotonic()
+            if wait <= 0:
+                raise SlotLost("the runner does not answer in time", done)
+            try:
+                self._beat()
+                self._write()
+                writers = [self._socket] if self._unsent else []
+                if self._socket in select.select([self._socket], writers, [], min(wait, _BEAT_S))[0]:
+                    data = self._socket.recv(1 << 20)
+                    if not data:
+                        raise SlotLost("the slot died", done)
+                    self._frames.extend(self._decoder.feed(data))
+            except BlockingIOError:
+                continue
+            except (OSError, ValueError, protocol.ProtocolError) as error:
+                raise SlotLost(f"the channel broke: {error}", done) from error
+        return self._frames.popleft()
+
+
+def _compile_patience(language: Language) -> float:
+    return language.compile_wall_s + _GRACE_S if language.compile else 0.0
+
+
+def _execution(frame: protocol.Frame, called: bool) -> Execution:
+    header = frame.header
+    status, detail, value = Status(header["status"]), str(header["detail"]), None
+    if called and status is Status.OK:
+        # The program can write to this pipe too; it can only ever hand itself a value, never a verdict.
+        try:
+            if frame.blobs[3] != b"R" or frame.blobs[2][:1] != b"V":
+                why = frame.blobs[2][1:400].decode(errors="replace")
+                raise values.NotPlainData(why or "the function did not return")
+            value = values.loads(frame.blobs[2][1:])
+        except values.NotPlainData as error:
+            status, detail = Status.RUNTIME_ERROR, f"no value: {error}"
+    return Execution(
+        status=status,
+        stdout=frame.blobs[0],
+        stderr=frame.blobs[1],
+        exit_code=header["exit_code"],
+        signal=header["signal"],
+        cpu_s=float(header["cpu_s"]),
+        wall_s=float(header["wall_s"]),
+        peak_mb=float(header["peak_mb"]),
+        detail=detail,
+        value=value,
+    )
