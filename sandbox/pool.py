@@ -7,7 +7,6 @@ well, a harmless program on a third decides who is to blame: the submission (it 
 
 from __future__ import annotations
 
-import math
 import os
 import queue
 import threading
@@ -18,21 +17,19 @@ from types import TracebackType
 from typing import Any
 
 from sandbox.backends import Backend, make_backend
+from sandbox.checks import check_defences, check_submission, refuse
 from sandbox.errors import SandboxError, SlotLost
-from sandbox.languages import LANGUAGES
 from sandbox.program import Execution, Limits, Program, Status, Submission
 from sandbox.runner import values
 from sandbox.slot import Slot
 
-MAX_SOURCE_BYTES = 1 << 20
-MAX_INPUT_BYTES = 32 << 20
-MAX_OUTPUT_BYTES = 16 << 20
 _RUNNER_MB = 384
 """On top of what programs may use: the runner, with one input and its output in memory."""
 _RUNS_PER_SLOT = 20_000
 _BEAT_S = 5.0
 _BACK_OFF_S = 1.0
 _SENTINEL = Program("print(input())")
+_CLOSED = "this Sandbox is closed; make a new one"
 
 
 class _Place:
@@ -77,8 +74,9 @@ class Sandbox:
         self._ever_worked = False
         weakref.finalize(self, self._backend.close)
         self._workers = ThreadPoolExecutor(count, thread_name_prefix="sandbox")
+        self._lifecycle = ThreadPoolExecutor(2 * count, thread_name_prefix="sandbox-slots")
         for place in self._places:
-            self._open_later(place)
+            self._lifecycle.submit(self._open, place)
         threading.Thread(target=_keep_alive, args=(weakref.ref(self), self._closed), daemon=True).start()
 
     def run(self, program: Program, inputs: Sequence[bytes], limits: Limits | None = None) -> list[Execution]:
@@ -114,13 +112,18 @@ class Sandbox:
         The container's own walls stay. `off` holds any of: seccomp, uid, namespaces, descriptors, processes, memory,
         time, output, cleanup.
         """
+        check_defences(off)
         return self._finish(self._prepare(submission), None, False, tuple(off))
 
     def protections(self) -> dict[str, Any]:
         """What is active in a slot: mode, control group version, system call filter."""
+        if self._closed.is_set():
+            raise SandboxError(_CLOSED)
         place = self._lease()
         try:
-            return dict(place.slot.protections) if place.slot else {}
+            if place.slot is None:
+                raise place.error or SandboxError(_CLOSED)
+            return dict(place.slot.protections)
         finally:
             self._free.put(place)
 
@@ -129,12 +132,10 @@ class Sandbox:
         if self._closed.is_set():
             return
         self._closed.set()
-        ending = [threading.Thread(target=place.slot.destroy) for place in self._places if place.slot]
-        for thread in ending:
-            thread.start()
-        self._workers.shutdown(wait=True, cancel_futures=True)
-        for thread in ending:
-            thread.join()
+        for slot in [place.slot for place in self._places if place.slot]:
+            self._lifecycle.submit(slot.destroy)
+        self._workers.shutdown(wait=True)
+        self._lifecycle.shutdown(wait=True)
         self._backend.close()
 
     def __enter__(self) -> Sandbox:
@@ -148,36 +149,23 @@ class Sandbox:
     def _prepare(self, submission: Submission) -> Submission:
         """Refuse what is the caller's mistake. What a model may have written is not: that becomes an Execution."""
         if self._closed.is_set():
-            raise SandboxError("this Sandbox is closed; make a new one")
-        program = submission.program
-        if program.language not in LANGUAGES:
-            raise SandboxError(f"unknown language {program.language!r}; there are: {', '.join(sorted(LANGUAGES))}")
-        if not isinstance(program.source, str):
-            raise SandboxError(f"Program.source is {type(program.source).__name__}, not str; decode it first")
-        if not submission.inputs:
-            return submission
-        for data in submission.inputs:
-            if not isinstance(data, bytes):
-                raise SandboxError(f"an input is {type(data).__name__}, not bytes; encode it first")
-            if len(data) > MAX_INPUT_BYTES:
-                raise SandboxError(f"an input of {len(data)} bytes is larger than {MAX_INPUT_BYTES}")
-        check_limits(submission.limits, self._memory_mb)
+            raise SandboxError(_CLOSED)
+        check_submission(submission, self._memory_mb)
         return submission
 
     def _finish(
         self, submission: Submission, entry: str | None, stop_on_failure: bool, without: Sequence[str]
     ) -> list[Execution]:
-        refusal = _refuse(submission.program.source)
+        refusal = refuse(submission.program.source)
         if refusal:
-            return [refusal] * (1 if stop_on_failure else len(submission.inputs))
+            return [refusal] * (min(1, len(submission.inputs)) if stop_on_failure else len(submission.inputs))
         done: list[Execution] = []
-        losses: list[str] = []
-        if not submission.inputs:
-            return done
-        while len(losses) < 2:
+        lost: list[str] = []  # slots that ended with the submission in them
+        missing: list[str] = []  # slots there should have been
+        while len(done) < len(submission.inputs) and len(lost) < 2 and len(missing) < 2:
             place = self._lease()
             if place.slot is None:
-                losses.append(f"no slot: {place.error}")
+                missing.append(f"no slot: {place.error}")
                 self._closed.wait(_BACK_OFF_S)
                 self._replace(place)
                 continue
@@ -187,39 +175,57 @@ class Sandbox:
                     submission.program, left, submission.limits,
                     entry=entry, stop_on_failure=stop_on_failure, without=without,
                 )  # fmt: skip
-            except SlotLost as lost:
-                done += lost.results
-                losses.append(str(lost))
+            except SlotLost as loss:
+                done += loss.results
+                lost.append(str(loss))
                 self._replace(place)
+            except BaseException:
+                self._replace(place)  # a run may be under way in it
+                raise
             else:
                 if without:
                     self._replace(place)
                 else:
                     self._give_back(place)
                 return done
-        return done + [self._blame(losses)] * (1 if stop_on_failure else len(submission.inputs) - len(done))
+            if stop_on_failure and done and done[-1].status is not Status.OK:
+                return done
+        left_over = len(submission.inputs) - len(done)
+        if not left_over:
+            return done
+        return done + [self._blame(lost, missing)] * (1 if stop_on_failure else left_over)
 
-    def _blame(self, losses: list[str]) -> Execution:
-        why = "; then ".join(losses)
-        place = self._lease()
-        try:
-            if place.slot is not None:
-                answer = place.slot.run(_SENTINEL, [b"alive\n"], Limits())[0]
-                self._give_back(place)
-                if answer.stdout == b"alive\n" and not any(loss.startswith("no slot") for loss in losses):
-                    return Execution(Status.SECURITY_VIOLATION, detail=f"the program brought down two slots: {why}")
-                return Execution(Status.SANDBOX_FAILURE, detail=why)
-        except SlotLost:
-            pass
-        self._replace(place)
+    def _blame(self, lost: list[str], missing: list[str]) -> Execution:
+        why = "; then ".join(lost + missing)
+        if not missing and not self._closed.is_set():
+            place = self._lease()
+            healthy = False
+            try:
+                if place.slot is not None:
+                    healthy = place.slot.run(_SENTINEL, [b"alive\n"], Limits())[0].stdout == b"alive\n"
+            except SlotLost:
+                pass
+            finally:
+                if healthy:
+                    self._give_back(place)
+                else:
+                    self._replace(place)
+            if healthy:
+                return Execution(Status.SECURITY_VIOLATION, detail=f"the program brought down two slots: {why}")
         return Execution(Status.SANDBOX_FAILURE, detail=why)
 
     def _lease(self) -> _Place:
-        place = self._free.get()
-        if place.slot is None and place.error is not None and not self._ever_worked:
-            self._replace(place)
-            raise place.error
-        return place
+        """A place that is free; one without a slot when none can be had. Raises SandboxError if there never was one."""
+        for _ in range(2 * len(self._places)):
+            place = self._free.get()
+            if place.slot is None and place.error is not None and not self._ever_worked:
+                error = place.error
+                self._replace(place)
+                raise error
+            if place.slot is None or place.slot.alive():
+                return place
+            self._replace(place)  # it died while idle: the engine restarted, the machine slept. Nobody is to blame.
+        return self._free.get()
 
     def _give_back(self, place: _Place) -> None:
         if place.slot is not None and place.slot.runs >= _RUNS_PER_SLOT:
@@ -229,17 +235,20 @@ class Sandbox:
 
     def _replace(self, place: _Place) -> None:
         slot, place.slot = place.slot, None
-        if slot is not None:
-            threading.Thread(target=slot.destroy, daemon=True).start()
-        self._open_later(place)
-
-    def _open_later(self, place: _Place) -> None:
-        threading.Thread(target=self._open, args=(place,), daemon=True).start()
+        try:
+            if slot is not None:
+                self._lifecycle.submit(slot.destroy)
+            self._lifecycle.submit(self._open, place)
+        except RuntimeError:  # closed meanwhile; whoever waits for a place must still get one
+            if slot is not None:
+                slot.destroy()
+            place.error = SandboxError(_CLOSED)
+            self._free.put(place)
 
     def _open(self, place: _Place) -> None:
         try:
             if self._closed.is_set():
-                raise SandboxError("this Sandbox is closed; make a new one")
+                raise SandboxError(_CLOSED)
             cell = self._backend.start()
             try:
                 slot = Slot(cell)
@@ -266,37 +275,3 @@ def _keep_alive(box: weakref.ref[Sandbox], closed: threading.Event) -> None:
             if slot is not None:
                 slot.beat()
         del sandbox
-
-
-def _refuse(source: str) -> Execution | None:
-    """What a compiler cannot even read. Models do write NUL bytes and lone surrogates, so this is a verdict."""
-    detail = ""
-    if "\0" in source:
-        detail = "source code cannot contain null bytes"
-    elif len(source) > MAX_SOURCE_BYTES or len(source.encode("utf-8", "surrogatepass")) > MAX_SOURCE_BYTES:
-        detail = f"source code is longer than {MAX_SOURCE_BYTES} bytes"
-    else:
-        try:
-            source.encode()
-        except UnicodeEncodeError:
-            detail = "source code cannot contain lone surrogates"
-    return Execution(Status.COMPILE_ERROR, stderr=f"{detail}\n".encode(), detail=detail) if detail else None
-
-
-def check_limits(limits: Limits, memory_mb: int) -> None:
-    """Raise SandboxError for limits that cannot be meant."""
-
-    def need(good: bool, name: str, bounds: str) -> None:
-        if not good:
-            raise SandboxError(f"Limits.{name}={getattr(limits, name)!r} is not {bounds}")
-
-    for name in ("wall_s", "cpu_s"):
-        value = getattr(limits, name)
-        if value is not None or name == "wall_s":
-            number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-            need(number and 0.01 <= value <= 3600, name, "a number of seconds between 0.01 and 3600")
-    remedy = f"a whole number of mebibytes between 16 and {memory_mb} (give Sandbox a larger memory_mb for more)"
-    need(type(limits.memory_mb) is int and 16 <= limits.memory_mb <= memory_mb, "memory_mb", remedy)
-    for name, low, high in (("output_bytes", 0, MAX_OUTPUT_BYTES), ("processes", 1, 512)):
-        value = getattr(limits, name)
-        need(type(value) is int and low <= value <= high, name, f"a whole number from {low} to {high}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import select
+import socket
 import threading
 import time
 from collections import deque
@@ -98,6 +99,16 @@ class Slot:
             except (KeyError, ValueError, TypeError, IndexError) as error:
                 raise SlotLost(f"the answer makes no sense: {error!r}", results) from error
         return results
+
+    def alive(self) -> bool:
+        """Whether the runner of an idle slot is still there, and silent as it should be."""
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except (OSError, ValueError):
+            pass
+        return False
 
     def beat(self) -> None:
         """Tell an idle runner that its owner lives. A busy one hears it from `run`."""

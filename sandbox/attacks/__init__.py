@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sandbox.attacks.corpus import CORPUS, Attack
+from sandbox.attacks.attack import Attack, slot_lost
+from sandbox.attacks.corpus import CORPUS
 from sandbox.pool import Sandbox
 from sandbox.program import Limits, Program, Status, Submission
 
@@ -40,7 +41,7 @@ def run_attacks(box: Sandbox, attacks: Iterable[Attack] = CORPUS, controls: bool
             control = attack.succeeded(box.run_undefended(submission, attack.off))
         yield Outcome(
             name=attack.name,
-            defended=not attack.succeeded(executions),
+            defended=not attack.succeeded(executions) and not slot_lost(executions),
             sentinel=sentinel.status is Status.OK and sentinel.stdout == b"42\n",
             control=control,
             detail="; ".join(f"{execution.status.value}: {execution.detail}" for execution in executions),

@@ -73,7 +73,7 @@ class DockerBackend:
         self._profile = json.dumps(json.loads(resources.files("sandbox.backends").joinpath("seccomp.json").read_text()))
 
     def check(self) -> None:
-        """The image must be there."""
+        """The image must be there. Containers whose owner was killed before they started are removed."""
         try:
             self._client.inspect_image(self._image)
         except ImageNotFound as error:
@@ -83,6 +83,10 @@ class DockerBackend:
             ) from error
         except (DockerException, OSError) as error:
             raise SandboxError(f"the Docker Engine does not answer: {_short(error)}; look at its log") from error
+        with contextlib.suppress(DockerException, OSError):
+            for found in self._client.containers(all=True, filters={"label": LABEL}):
+                if abandoned(found["Labels"][LABEL], found["State"]):
+                    self._discard(found["Id"])
 
     def start(self) -> DockerCell:
         """Create and start a container and wait until its runner connects."""
@@ -178,11 +182,30 @@ class DockerBackend:
         self._client.close()
 
 
-def owner_label() -> str:
-    """Who this process is, for ever: boot id, pid, start time. Dead owners' containers may be removed by anybody."""
+def owner_label(pid: int | str = "self") -> str:
+    """Who a process is, for ever: boot, namespace of its pid, pid, start time. Raises OSError if there is none."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    started = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
-    return f"{boot}:{os.getpid()}:{started}"
+    number, _, facts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+    return f"{boot}:{_pid_namespace()}:{number.split()[0]}:{facts.split()[19]}"
+
+
+def abandoned(label: str, state: str) -> bool:
+    """Whether a container in this state belongs to a process that is no more, as far as can be seen from here."""
+    boot, _, rest = label.partition(":")
+    namespace, _, rest = rest.partition(":")
+    mine = owner_label().split(":")
+    if boot != mine[0]:
+        return state != "running"  # nothing survives a restart of the machine but what never ran
+    if namespace != mine[1]:
+        return False  # its owner cannot be seen from here; a runner whose owner is gone ends by itself
+    try:
+        return owner_label(rest.partition(":")[0]) != label
+    except OSError:
+        return True
+
+
+def _pid_namespace() -> str:
+    return os.readlink("/proc/self/ns/pid").strip("pid:[]")
 
 
 def _from_environment() -> dict[str, Any]:

@@ -117,7 +117,8 @@ class Submission:
         seal(binary)
         os.fchmod(binary, 0o555)
         if run.status != "ok" or os.fstat(binary).st_size == 0:
-            detail = run.detail if run.status != "runtime_error" else "the compiler refused the program"
+            stopped = run.status not in ("ok", "runtime_error", "compile_error")
+            detail = f"the compiler: {run.detail}" if stopped else "the compiler refused the program"
             run.status, run.stdout, run.detail = "compile_error", b"", detail
             self.refused = run
 

@@ -1,7 +1,7 @@
 """What a run used, measured by the kernel over all its processes.
 
-`OwnGroup` (strict mode) is a control group of the runs inside the slot's own: exact peak, hard limits, the kernel's
-word on out-of-memory kills; version 1 and version 2. `SlotGroup` reads the slot's own group where no group can be
+`OwnGroupV1` and `OwnGroupV2` (strict mode) are a control group of the runs inside the slot's own: exact peak, hard
+limits, the kernel's word on out-of-memory kills. `SlotGroup` reads the slot's own group where no group can be
 made: the peak is then sampled and the supervisor does the killing. Never `ru_maxrss`, which counts the parent's
 memory.
 """
@@ -32,7 +32,7 @@ def _read(path: str, directory: int | None = None) -> str:
         os.close(fd)
 
 
-def _write(path: str, text: str, directory: int) -> None:
+def _write(path: str, text: str, directory: int | None = None) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC, dir_fd=directory)
     try:
         os.write(fd, text.encode())
@@ -103,7 +103,11 @@ class OwnGroupV1(Group):
 
 
 class OwnGroupV2(Group):
-    """Version 2: `/init` for the runner, `/run` for the runs. Needs memory.peak that can be reset (Linux 6.12)."""
+    """Version 2: `/init` for the runner, `/run` for the runs.
+
+    The peak is the kernel's where it can be reset (Linux 6.12); on older kernels it is the highest of the samples.
+    `root` is a mounted hierarchy; the slot's own is mounted, and hidden again, when it is None.
+    """
 
     name = "v2"
     enforces_memory = True
@@ -117,32 +121,43 @@ class OwnGroupV2(Group):
         try:
             for name in ("init", "run"):
                 os.makedirs(f"{root}/{name}", exist_ok=True)
-            top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            _write("cgroup.procs", str(os.getpid()), os.open(f"{root}/init", os.O_RDONLY | os.O_CLOEXEC))
-            _write("cgroup.procs", str(spawner), os.open(f"{root}/init", os.O_RDONLY | os.O_CLOEXEC))
-            _write("cgroup.subtree_control", "+memory +pids +cpu", top)
+            for pid in (os.getpid(), spawner):  # a group with controllers for its children may hold no process itself
+                _write(f"{root}/init/cgroup.procs", str(pid))
+            _write(f"{root}/cgroup.subtree_control", "+memory +pids +cpu")
+            _write(f"{root}/run/cgroup.procs", str(spawner))
             self._group = os.open(f"{root}/run", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            _write("cgroup.procs", str(spawner), self._group)
-            # Writing to this descriptor resets the peak as seen through it, so it stays open.
-            self._peak = os.open("memory.peak", os.O_RDWR | os.O_CLOEXEC, dir_fd=self._group)
-            os.write(self._peak, b"0")
         finally:
             if mounted:
                 kernel.unmount(root)
-        self._base = self._cpu = self._kills = 0
+        if mounted:
+            os.rmdir(root)
+        self._base = self._cpu = self._kills = self._sampled = self._limit = 0
+        # Writing to this descriptor resets the peak as seen through it, so it stays open.
+        self._peak: int | None = None
+        try:
+            self._peak = os.open("memory.peak", os.O_RDWR | os.O_CLOEXEC, dir_fd=self._group)
+            os.pwrite(self._peak, b"0", 0)
+        except OSError:
+            self._peak = None
 
     def begin(self, memory_bytes: int, processes: int) -> None:
+        self._limit, self._sampled = memory_bytes, 0
         self._base = int(_read("memory.current", self._group))
         _write("memory.max", str(self._base + memory_bytes), self._group)
         _write("pids.max", str(processes + 2), self._group)
-        os.pwrite(self._peak, b"0", 0)
+        if self._peak is not None:
+            os.pwrite(self._peak, b"0", 0)
         self._cpu = _field(_read("cpu.stat", self._group), "usage_usec")
         self._kills = _field(_read("memory.events", self._group), "oom_kill")
 
     def usage(self) -> Usage:
         cpu_s = (_field(_read("cpu.stat", self._group), "usage_usec") - self._cpu) / 1e6
-        peak = int(os.pread(self._peak, 64, 0)) - self._base
         kills = _field(_read("memory.events", self._group), "oom_kill") - self._kills
+        if self._peak is not None:
+            peak = int(os.pread(self._peak, 64, 0)) - self._base
+        else:
+            self._sampled = max(self._sampled, int(_read("memory.current", self._group)) - self._base)
+            peak = self._limit if kills else self._sampled
         return Usage(cpu_s, max(peak, 0), kills)
 
 

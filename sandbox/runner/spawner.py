@@ -183,8 +183,8 @@ def _collect(request: dict[str, Any], fds: list[int]) -> None:
         facts = os.fstat(fd)
         if stat.S_ISREG(facts.st_mode) and facts.st_size <= isolation.AREA_BYTES:
             done = 0
-            while done < facts.st_size:
-                done += os.sendfile(fds[5], fd, done, facts.st_size - done)
+            while sent := os.sendfile(fds[5], fd, done, facts.st_size - done):  # 0 at the end, wherever that is by now
+                done += sent
     finally:
         os.close(fd)
 

@@ -147,7 +147,7 @@ class Supervisor:
 
         while ended is None:
             now = time.monotonic()
-            wait = min(next_check, started + wall_limit) - now
+            wait = (next_check if verdict else min(next_check, started + wall_limit)) - now
             for fd, _ in poller.poll(max(0.0, wait * 1000)):
                 if fd == self._control.fileno():
                     message = self._control.recv(4096)

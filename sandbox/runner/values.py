@@ -8,10 +8,14 @@ of the sides is hostile.
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 MAX_DEPTH = 64
 MAX_ITEMS = 1_000_000
+MAX_SAME_HASH = 1000
+"""Keys of one set or dict with the same hash: their number squared is what it costs to look them up."""
 _SMALL = 1 << 53
 _TO_TAG: dict[type, str] = {tuple: "t", set: "s", frozenset: "z"}
 _FROM_TAG: dict[str, type] = {"t": tuple, "s": set, "z": frozenset}
@@ -84,5 +88,16 @@ def _unpack(value: Any, depth: int, budget: list[int]) -> Any:
     if tag == "b":
         return bytes.fromhex(content)
     if tag == "d":
-        return {_unpack(k, depth + 1, budget): _unpack(v, depth + 1, budget) for k, v in content}
-    return _FROM_TAG[tag](_unpack(item, depth + 1, budget) for item in content)
+        pairs = [(_unpack(key, depth + 1, budget), _unpack(item, depth + 1, budget)) for key, item in content]
+        _check_hashes(key for key, _ in pairs)
+        return dict(pairs)
+    items = [_unpack(item, depth + 1, budget) for item in content]
+    if tag != "t":
+        _check_hashes(items)
+    return _FROM_TAG[tag](items)
+
+
+def _check_hashes(keys: Iterable[Any]) -> None:
+    hashes = Counter(map(hash, keys))
+    if hashes and max(hashes.values()) > MAX_SAME_HASH:
+        raise NotPlainData(f"more than {MAX_SAME_HASH} keys with the same hash")

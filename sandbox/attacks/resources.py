@@ -1,0 +1,126 @@
+"""Attacks on what a slot has to share: processes, memory, time, output, room on disk."""
+
+from __future__ import annotations
+
+from sandbox.attacks.attack import Attack, text
+from sandbox.program import Limits
+
+RESOURCES: tuple[Attack, ...] = (
+    Attack(
+        "fork-bomb",
+        text("""
+            import os, time
+            count = 0
+            for _ in range(60):
+                try:
+                    if os.fork() == 0: time.sleep(9)
+                    count += 1
+                except OSError: break
+            if count >= 40: print('ESCAPED', count)
+        """),
+        off=("processes",),
+        limits=Limits(wall_s=5.0, memory_mb=1024, processes=16),
+    ),
+    Attack(
+        "memory",
+        text("""
+            x = bytearray(300 << 20)
+            print('ESCAPED', len(x))
+        """),
+        off=("memory",),
+    ),
+    Attack(
+        "memory-of-many",
+        text("""
+            import os, time
+            pids = []
+            for _ in range(6):
+                pid = os.fork()
+                if pid == 0:
+                    x = bytearray(40 << 20); time.sleep(0.5); os._exit(0)
+                pids.append(pid)
+            if all(os.waitpid(pid, 0)[1] == 0 for pid in pids): print('ESCAPED')
+        """),
+        off=("memory",),
+    ),
+    Attack(
+        "output-flood",
+        text("""
+            import os
+            for _ in range(100): os.write(1, b'x' * 10000)
+            os.write(1, b'ESCAPED')
+        """),
+        off=("output",),
+    ),
+    Attack(
+        "sleep",
+        text("""
+            import time
+            time.sleep(1.2)
+            print('ESCAPED')
+        """),
+        off=("time",),
+        limits=Limits(wall_s=0.5, memory_mb=64),
+    ),
+    Attack(
+        "spin-ignoring-signals",
+        text("""
+            import os, signal, time
+            for n in range(1, 32):
+                if n not in (9, 19): signal.signal(n, signal.SIG_IGN)
+            end = time.monotonic() + 1.2
+            while time.monotonic() < end:
+                try: pass
+                except BaseException: pass
+            print('ESCAPED')
+        """),
+        off=("time",),
+        limits=Limits(wall_s=0.5, memory_mb=64),
+    ),
+    Attack(
+        "spin-in-children",
+        text("""
+            import os, time
+            pids = []
+            for _ in range(4):
+                pid = os.fork()
+                if pid == 0:
+                    end = time.process_time() + 0.4
+                    while time.process_time() < end: pass
+                    os._exit(0)
+                pids.append(pid)
+            for pid in pids: os.waitpid(pid, 0)
+            print('ESCAPED')
+        """),
+        off=("time",),
+        limits=Limits(wall_s=30, cpu_s=0.8, memory_mb=256),
+    ),
+    Attack(
+        "disk",
+        text("""
+            import os
+            size = 0
+            try:
+                for n in range(4):
+                    with open(f'/tmp/{n}', 'wb') as f:
+                        for _ in range(50): size += f.write(b'x' * (1 << 20))
+            except OSError: pass
+            if size > 80 << 20: print('ESCAPED', size)
+        """),
+        no_control="the areas are file systems of fixed size",
+        limits=Limits(wall_s=5.0, memory_mb=512),
+    ),
+    Attack(
+        "inodes",
+        text("""
+            count = 0
+            try:
+                for n in range(9000):
+                    open(f'/tmp/{n}', 'x').close()
+                    count += 1
+            except OSError: pass
+            if count > 5000: print('ESCAPED', count)
+        """),
+        no_control="the areas are file systems of fixed size",
+    ),
+)
