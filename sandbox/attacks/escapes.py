@@ -57,8 +57,8 @@ ESCAPES: tuple[Attack, ...] = (
             import os
             paths = ('/etc/passwd', '/new', '/usr/bin/python3', '/usr/lib/python3.11/site.py', '/opt/rlef/sandbox/new',
                 '/opt/rlef/sandbox/runner/values.py', '/opt/rlef/sandbox/protocol.py', '/run/channel/new',
-                '/var/tmp/new', '/proc/sysrq-trigger', '/proc/sys/kernel/core_pattern', '/sys/fs/cgroup/memory/new', '/proc/1/mem',
-                '/proc/1/oom_score_adj')
+                '/var/tmp/new', '/proc/sysrq-trigger', '/proc/sys/kernel/core_pattern', '/sys/fs/cgroup/memory/new',
+                '/proc/1/mem', '/proc/1/oom_score_adj')
             for path in paths:
                 for flags in (os.O_WRONLY | os.O_CREAT, os.O_RDWR):
                     try: os.open(path, flags)

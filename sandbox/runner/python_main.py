@@ -14,6 +14,7 @@ import gc
 import io
 import os
 import random
+import signal
 import sys
 import threading
 import types
@@ -51,6 +52,7 @@ class PythonMain:
         self._report = report
         self._call = call
         self._exit_code = 0
+        self._interrupted = False
         _new_streams()
         try:
             self.code = compile(source, FILE_NAME, "exec", dont_inherit=True)
@@ -75,14 +77,14 @@ class PythonMain:
         if not isinstance(error, SystemExit):
             _flush()
             _print_exception(error)
-            self._exit_code = 130 if isinstance(error, KeyboardInterrupt) else 1
+            self._interrupted = isinstance(error, KeyboardInterrupt)
         elif error.code is None:
             self._exit_code = 0
         elif isinstance(error.code, int):
             self._exit_code = int(error.code) & 0xFF if -(1 << 63) <= error.code < 1 << 63 else 255
         else:
             _flush()
-            print(error.code, file=sys.stderr)
+            sys.stderr.write(f"{error.code}\n")
 
     def finish(self) -> NoReturn:
         """Do the call if there is one, then what Py_Finalize does as far as a program can tell, and end the process."""
@@ -96,7 +98,7 @@ class PythonMain:
             atexit._run_exitfuncs()
         except BaseException as error:
             _print_exception(error)
-        good = _flush()
+        good = _flush(complain=True)
         try:
             # Objects with a finaliser, such as files left open, are let go in the interpreter's order.
             private = [name for name in self.namespace if name.startswith("_") and name != "__builtins__"]
@@ -106,6 +108,9 @@ class PythonMain:
         except BaseException:
             pass
         good = _flush() and good
+        if self._interrupted:  # as an interpreter does, so that whoever waits for it can tell
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGINT)
         os._exit(self._exit_code if good or self._exit_code else 120)
 
     def _do_call(self, entry: str, arguments: bytes) -> None:
@@ -148,26 +153,39 @@ def _new_main(name: str) -> types.ModuleType:
     )
     sys.modules[name] = main
     sys.argv[:] = [FILE_NAME]
+    sys.orig_argv[:] = ["python3", FILE_NAME]
     sys.path[0] = os.getcwd()
     return main
 
 
 def _print_exception(error: BaseException) -> None:
-    frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename in (__file__, "<string>"):
-        frames = frames.tb_next
+    frames = _frames(error)
     try:
         sys.excepthook(type(error), error.with_traceback(frames), frames)
-    except BaseException:
+    except BaseException as broken:
+        broken.__context__ = None
+        sys.stderr.write("Error in sys.excepthook:\n")
+        sys.__excepthook__(type(broken), broken.with_traceback(_frames(broken)), broken.__traceback__)
+        sys.stderr.write("\nOriginal exception was:\n")
         sys.__excepthook__(type(error), error, frames)
 
 
-def _flush() -> bool:
+def _frames(error: BaseException) -> types.TracebackType | None:
+    """The traceback without the frames that are ours."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename in (__file__, "<string>"):
+        frames = frames.tb_next
+    return frames
+
+
+def _flush(complain: bool = False) -> bool:
     good = True
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None and not getattr(stream, "closed", False):
                 stream.flush()
-        except BaseException:
+        except BaseException as error:
             good = False
+            if complain and stream is sys.stdout:
+                write_all(2, f"Exception ignored in: {stream!r}\n{type(error).__name__}: {error}\n".encode())
     return good
