@@ -21,7 +21,7 @@ class Language:
     compile_wall_s: float = 30.0
     compile_memory_mb: int = 1024
     stack_mb: int | None = None
-    """Stack of the main thread in mebibytes; the memory limit when None."""
+    """Stack of the main thread in mebibytes; as much as the memory limit leaves room for when None."""
 
     def spec(self) -> dict[str, Any]:
         """The row as plain data for the runner."""

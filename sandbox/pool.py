@@ -86,7 +86,20 @@ class Sandbox:
     def run_many(self, submissions: Iterable[Submission], stop_on_failure: bool = False) -> list[list[Execution]]:
         """One list per submission, in order. With `stop_on_failure` a list ends at its first run that is not OK."""
         prepared = [self._prepare(submission) for submission in submissions]
-        return list(self._workers.map(lambda one: self._finish(one, None, stop_on_failure, ()), prepared))
+        futures = []
+        try:
+            for one in prepared:
+                futures.append(self._workers.submit(self._finish, one, None, stop_on_failure, ()))
+        except RuntimeError:
+            if not self._closed.is_set():
+                raise
+        try:
+            done = [future.result() for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
+        # Closed while they were handed out: the others end like runs that were under way.
+        return done + [self._finish(one, None, stop_on_failure, ()) for one in prepared[len(done) :]]
 
     def call(
         self, program: Program, entry: str, arguments: Sequence[Sequence[Any]], limits: Limits | None = None

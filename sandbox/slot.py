@@ -7,6 +7,7 @@ another.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import select
 import socket
@@ -122,7 +123,9 @@ class Slot:
                 self._busy.release()
 
     def destroy(self) -> None:
-        """End the slot and everything in it."""
+        """End the slot and everything in it; a run that waits for it learns so at once."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._cell.destroy()
 
     def _beat(self) -> None:
@@ -140,6 +143,9 @@ class Slot:
                 sent = self._socket.send(data)
             except BlockingIOError:
                 return
+            except ConnectionError:  # it is gone, but what it answered before is still to be read
+                self._unsent.clear()
+                return
             if sent == len(data):
                 self._unsent.popleft()
             else:
@@ -153,14 +159,17 @@ class Slot:
             try:
                 self._beat()
                 self._write()
-                writers = [self._socket] if self._unsent else []
-                if self._socket in select.select([self._socket], writers, [], min(wait, _BEAT_S))[0]:
+                poller = select.poll()  # select() takes no descriptor above 1023
+                poller.register(self._socket, select.POLLIN | (select.POLLOUT if self._unsent else 0))
+                if any(event & ~select.POLLOUT for _, event in poller.poll(min(wait, _BEAT_S) * 1000)):
                     data = self._socket.recv(1 << 20)
                     if not data:
-                        raise SlotLost("the slot died", done)
+                        raise ConnectionResetError
                     self._frames.extend(self._decoder.feed(data))
             except BlockingIOError:
                 continue
+            except ConnectionError as error:
+                raise SlotLost("the slot died", done) from error
             except (OSError, ValueError, protocol.ProtocolError) as error:
                 raise SlotLost(f"the channel broke: {error}", done) from error
         return self._frames.popleft()

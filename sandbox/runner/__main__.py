@@ -86,11 +86,13 @@ class Submission:
         self.refused: Run | None = None
         language, limits = header["language"], header["limits"]
         compiled = language["compile"] is not None
-        stack_mb = language["stack_mb"] or limits["memory_mb"]
+        memory_mb = limits["memory_mb"]
+        # Below the memory limit, so that endless recursion ends in the same way every time.
+        stack_mb = language["stack_mb"] or max(memory_mb - 16, memory_mb // 2)
         self.request: dict[str, Any] = {
             "argv": None, "file_name": language["file_name"], "artefact": None, "entry": None,
             "python": not language["run"], "without": header["without"], "wall_s": limits["wall_s"],
-            "cpu_s": limits["cpu_s"], "memory_bytes": limits["memory_mb"] << 20,
+            "cpu_s": limits["cpu_s"], "memory_bytes": memory_mb << 20,
             "output_bytes": limits["output_bytes"], "processes": limits["processes"], "stack_bytes": stack_mb << 20,
         }  # fmt: skip
         self.entry = header["entry"]
