@@ -168,9 +168,7 @@ def solved_n_at_k(outcomes: Iterable[Outcome], n: int, k: int, turn_limit: int) 
 
 def solved_pass_at_k(outcomes: Iterable[Outcome], k: int) -> Scores:
     """pass@k per problem over the final answers of its rollouts."""
-    return _per_task(
-        outcomes, lambda group: (pass_at_k(len(group), sum(o.passed_by_turn[-1] for o in group), k), 1.0)
-    )
+    return _per_task(outcomes, lambda group: (pass_at_k(len(group), sum(o.passed_by_turn[-1] for o in group), k), 1.0))
 
 
 def repair_rate(outcomes: Iterable[Outcome], turn: int | None = None) -> Scores:

@@ -23,7 +23,7 @@ GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 def cache_folder() -> Path:
-    """Where things that can be made again are kept: `$RLEF_CACHE`, else `$XDG_CACHE_HOME/rlef`, else `~/.cache/rlef`."""
+    """Where what can be made again is kept: `$RLEF_CACHE`, else `$XDG_CACHE_HOME/rlef`, else `~/.cache/rlef`."""
     if folder := os.environ.get("RLEF_CACHE"):
         return Path(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rlef"
@@ -65,7 +65,7 @@ def _convert(gguf: Path, folder: Path) -> Path:
 
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     quantised = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.bfloat16)
-    # transformers refuses to save a model that remembers its GGUF file: a twin with the same weights has no such memory.
+    # transformers refuses to save a model that remembers its GGUF file: a twin with its weights has no such memory.
     config = quantised.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config

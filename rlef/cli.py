@@ -1,0 +1,174 @@
+"""The command line. Heavy imports wait until a command needs them; a user's mistake is one line and exit code 2."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rlef.errors import RlefError
+
+USAGE = """\
+usage: rlef COMMAND ...
+
+Reinforcement learning from execution feedback: train code models to fix their own programs.
+
+  train [--config FILE] [--resume RUN] [FLAGS]   warm start, RLEF training, evaluation (train --help: all flags)
+  eval MODEL [FLAGS]                             first attempt, n@k and repair rate of a model on a suite
+  report RUN                                     write RUN/report.html and RUN/curves.png again
+  tasks list                                     suites that can be loaded
+  tasks show SUITE [KEY]                         splits and sizes of a suite, or one task of it
+  tasks check SUITE [SPLIT]                      judge references and wrong programs of every task
+
+Run folders are written to runs/. Documentation: docs/index.md."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the console script."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help", "help"):
+        print(USAGE)
+        sys.exit(0 if given else 2)
+    if given[0] == "--version":
+        from importlib.metadata import version
+
+        print(version("rlef"))
+        return
+    command = COMMANDS.get(given[0])
+    if command is None:
+        sys.exit(_fail(f'unknown command "{given[0]}"; there are: {", ".join(COMMANDS)}'))
+    try:
+        command(given[1:])
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os._exit(1)
+    except Exception as error:
+        if not _is_ours(error):
+            raise
+        sys.exit(_fail(str(error)))
+
+
+def _is_ours(error: Exception) -> bool:
+    from sandbox.errors import SandboxError
+    from tasks.errors import TaskError
+
+    return isinstance(error, RlefError | SandboxError | TaskError)
+
+
+def _fail(message: str) -> int:
+    print(f"rlef: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def _train(given: list[str]) -> None:
+    from rlef.config import STARTER, TrainConfig, check, load_config, parse
+
+    resume, given = _take(given, "--resume")
+    path, given = _take(given, "--config")
+    if resume is not None:
+        if given or path is not None:
+            raise RlefError("--resume goes on with the run's own configuration; leave the other flags out")
+        from rlef.run import Run
+        from rlef.train import train
+
+        train(Run.open(Path(resume)))
+        return
+    config: TrainConfig = parse(
+        TrainConfig, load_config(Path(path) if path else STARTER), given, "rlef train [--config FILE] [--resume RUN]"
+    )
+    check(config)
+    from tasks import load_suite
+
+    suite = load_suite(config.suite)
+    for split in ("train", config.evaluation.split):
+        suite[split]  # an unknown split fails before anything is made
+    from rlef.run import Run
+    from rlef.train import train
+
+    train(Run.create(config))
+
+
+def _eval(given: list[str]) -> None:
+    from rlef.config import EvalConfig, check_eval, parse
+
+    if not given or given[0].startswith("-"):
+        if given and given[0] in ("-h", "--help"):
+            parse(EvalConfig, EvalConfig(), given, "rlef eval MODEL")
+        raise RlefError('rlef eval needs a model: a folder, a run folder, a Hugging Face id, or "embedded"')
+    config: EvalConfig = parse(EvalConfig, EvalConfig(), given[1:], "rlef eval MODEL")
+    check_eval(config)
+    from rlef.evaluation.command import run_evaluation
+
+    run_evaluation(given[0], config)
+
+
+def _report(given: list[str]) -> None:
+    if len(given) != 1 or given[0].startswith("-"):
+        raise RlefError("usage: rlef report RUN")
+    from rlef.report.curves import draw_curves
+    from rlef.report.page import write_report
+
+    page = write_report(Path(given[0]))
+    draw_curves(Path(given[0]))
+    print(page)
+
+
+def _tasks(given: list[str]) -> None:
+    from tasks import list_suites, load_suite
+
+    match given:
+        case ["list"]:
+            print("\n".join(list_suites()))
+        case ["show", spec]:
+            suite = load_suite(spec)
+            for name, tasks in suite.splits.items():
+                print(f"{name}: {len(tasks)} tasks, {tasks[0].key} ..." if len(tasks) else f"{name}: no tasks")
+            for problem in suite.problems:
+                print(f"not read: {problem}")
+        case ["show", spec, key]:
+            task = load_suite(spec).find(key)
+            print(f"{task.statement}\n\n{len(task.public_tests)} public and {len(task.private_tests)} private tests")
+        case ["check", spec, *split] if len(split) < 2:
+            _check(spec, split[0] if split else None)
+        case _:
+            raise RlefError("usage: rlef tasks list | show SUITE [KEY] | check SUITE [SPLIT]")
+
+
+def _check(spec: str, split: str | None) -> None:
+    from sandbox import Sandbox
+    from tasks import load_suite
+    from tasks.doctor import check_suite
+
+    suite = load_suite(spec)
+    with Sandbox() as box:
+        checkup = check_suite(suite if split is None else suite[split], box)
+    for finding in checkup.findings:
+        print(f"{finding.key}: {finding.problem}")
+    print(
+        f"{checkup.tasks} tasks, {checkup.programs} programs judged, {len(checkup.findings)} findings, "
+        f"{checkup.unjudged} without a verdict"
+    )
+    if not checkup.sound:
+        sys.exit(1)
+
+
+def _take(given: list[str], flag: str) -> tuple[str | None, list[str]]:
+    """The value of a flag and the arguments without it."""
+    for place, word in enumerate(given):
+        if word == flag:
+            if place + 1 == len(given):
+                raise RlefError(f"{flag} needs a value")
+            return given[place + 1], given[:place] + given[place + 2 :]
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2], given[:place] + given[place + 1 :]
+    return None, given
+
+
+COMMANDS: dict[str, Callable[[list[str]], None]] = {
+    "train": _train,
+    "eval": _eval,
+    "report": _report,
+    "tasks": _tasks,
+}

@@ -1,0 +1,291 @@
+"""Configuration: dataclasses that are the TOML file, the command line's flags and its help at once.
+
+A run starts from a TOML file (the shipped `configs/starter.toml` when none is named); flags change single fields. The
+file that a run folder keeps is complete, so the run can be repeated from it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from rlef.errors import RlefError
+
+STARTER = Path(__file__).parent / "configs" / "starter.toml"
+
+
+@dataclass(frozen=True)
+class WarmStartConfig:
+    """Supervised learning on a few reference programs before RL."""
+
+    programs: int = 16
+    """Tasks of the train split whose reference is shown as a first answer."""
+    repairs: int = 16
+    """Tasks of the train split shown as a repair: wrong program, its real feedback, reference."""
+    epochs: int = 3
+    """Passes over the demonstrations."""
+    learning_rate: float = 2e-5
+    """AdamW's step size."""
+    batch: int = 4
+    """Demonstrations per step."""
+    weight_decay: float = 0.0
+    """AdamW's weight decay."""
+
+
+@dataclass(frozen=True)
+class FeedbackConfig:
+    """What the policy is told about a program that failed."""
+
+    tests: int = 8
+    """Failing public tests that are shown."""
+    characters: int = 512
+    """Longest input, output or trace; more is cut in the middle."""
+    wording: str = ""
+    """Path of a template to use instead of the built-in `wording.jinja`."""
+
+
+@dataclass(frozen=True)
+class RolloutConfig:
+    """How episodes are sampled in training."""
+
+    tasks: int = 16
+    """Tasks per update."""
+    samples: int = 4
+    """Episodes per task and update."""
+    temperature: float = 1.0
+    """Sampling temperature [1]."""
+    max_new_tokens: int = 64
+    """Longest answer in tokens."""
+    context: int = 1024
+    """Longest conversation in tokens; an episode that outgrows it is truncated."""
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """The learner. Values in brackets are the paper's, for models of 8B and 70B."""
+
+    updates: int = 20
+    """Rollout batches learned from [8,000 to 12,000 optimiser steps]."""
+    learning_rate: float = 1e-5
+    """AdamW's step size of the policy [2e-7]."""
+    critic_learning_rate: float = 3e-4
+    """AdamW's step size of the value head."""
+    weight_decay: float = 0.1
+    """AdamW's weight decay [0.1]."""
+    warmup: int = 4
+    """Optimiser steps until the step size is reached, linearly [50]."""
+    mini_batches: int = 4
+    """Optimiser steps per update; each sees a part of the batch once [4]."""
+    clip: float = 0.2
+    """Policy clip, epsilon [0.2]."""
+    value_clip: float = 0.2
+    """Value clip, alpha [0.2]."""
+    kl: float = 0.05
+    """Weight of the KL term in the reward, beta [0.05]."""
+    gamma: float = 1.0
+    """Discount per turn [1]."""
+    max_grad_norm: float = 1.0
+    """Gradients are scaled down to this norm."""
+    token_budget: int = 4096
+    """Tokens of a micro-batch with its padding: the memory of an update."""
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How the warm start and the trained model are compared on held-out tasks."""
+
+    split: str = "test"
+    """Split of the suite."""
+    tasks: int = 0
+    """First so many tasks of the split; all when 0."""
+    samples: int = 4
+    """Episodes per task."""
+    temperature: float = 0.2
+    """Sampling temperature [0.2 for 1@3]."""
+    top_p: float = 0.95
+    """Nucleus [0.95]."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The main job: warm start, RLEF training by PPO, evaluation on held-out tasks."""
+
+    model: str = "embedded"
+    """Folder, Hugging Face id, or "embedded" (SmolLM2-135M-Instruct)."""
+    suite: str = "starter"
+    """Task suite: a name, "name:path" or a path. It needs the splits "train" and the one evaluated."""
+    seed: int = 0
+    """Seed of everything random."""
+    out: str = "runs"
+    """Folder that run folders are made in."""
+    system: str = ""
+    """System message; the chat template's own when empty."""
+    turn_limit: int = 3
+    """Answers per episode [3]."""
+    slots: int = 2
+    """Programs that run at the same time."""
+    checkpoint_every: int = 4
+    """Updates between checkpoints."""
+    feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
+    warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
+    rollout: RolloutConfig = field(default_factory=RolloutConfig)
+    ppo: PPOConfig = field(default_factory=PPOConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+
+def load_config(path: Path) -> TrainConfig:
+    """Read a TOML file. Raises RlefError naming the file, the field and the remedy."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RlefError(f"{path}: no such file; start from a copy of {STARTER}") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RlefError(f"{path}: not a TOML file: {error}") from error
+    config: TrainConfig = _build(TrainConfig, data, str(path), "")
+    check(config)
+    return config
+
+
+def save_config(config: TrainConfig, path: Path) -> None:
+    """Write the complete configuration as TOML."""
+    import tomli_w
+
+    path.write_text(tomli_w.dumps(dataclasses.asdict(config)), encoding="utf-8")
+
+
+def check(config: TrainConfig) -> None:
+    """Raise RlefError for values that cannot be meant."""
+
+    def need(good: bool, name: str, what: str) -> None:
+        if not good:
+            value: Any = config
+            for part in name.split("."):
+                value = getattr(value, part)
+            raise RlefError(f"{name} = {value!r}: must be {what}")
+
+    for name in ("turn_limit", "slots", "checkpoint_every"):
+        need(getattr(config, name) >= 1, name, "at least 1")
+    for name in ("tasks", "samples", "max_new_tokens"):
+        need(getattr(config.rollout, name) >= 1, f"rollout.{name}", "at least 1")
+    need(config.rollout.temperature > 0, "rollout.temperature", "above 0: training needs samples")
+    need(
+        config.rollout.context > config.rollout.max_new_tokens, "rollout.context", "larger than rollout.max_new_tokens"
+    )
+    for name in ("updates", "kl", "weight_decay", "warmup"):
+        need(getattr(config.ppo, name) >= 0, f"ppo.{name}", "0 or more")
+    for name in ("learning_rate", "critic_learning_rate", "clip", "value_clip", "max_grad_norm"):
+        need(getattr(config.ppo, name) > 0, f"ppo.{name}", "above 0")
+    need(config.feedback.tests >= 1, "feedback.tests", "at least 1")
+    need(config.feedback.characters >= 16, "feedback.characters", "at least 16")
+    need(config.ppo.mini_batches >= 1, "ppo.mini_batches", "at least 1")
+    need(config.ppo.token_budget >= config.rollout.context, "ppo.token_budget", "at least rollout.context")
+    need(0 <= config.ppo.gamma <= 1, "ppo.gamma", "between 0 and 1")
+    need(config.evaluation.samples >= 1, "evaluation.samples", "at least 1")
+    need(config.evaluation.tasks >= 0, "evaluation.tasks", "0 (all) or more")
+    need(config.evaluation.temperature >= 0, "evaluation.temperature", "0 or more")
+    need(0 < config.evaluation.top_p <= 1, "evaluation.top_p", "above 0, at most 1")
+    for name in ("programs", "repairs", "epochs"):
+        need(getattr(config.warm_start, name) >= 0, f"warm_start.{name}", "0 or more")
+    need(config.warm_start.batch >= 1, "warm_start.batch", "at least 1")
+
+
+def _build(kind: Any, data: Any, source: str, prefix: str) -> Any:
+    if not isinstance(data, dict):
+        raise RlefError(f"{source}: {prefix.rstrip('.')} must be a table, [{prefix.rstrip('.')}]")
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for name, value in data.items():
+        if name not in hints:
+            close = get_close_matches(name, hints, 1)
+            hint = f'; did you mean "{prefix}{close[0]}"?' if close else f"; there are: {', '.join(hints)}"
+            raise RlefError(f'{source}: unknown field "{prefix}{name}"{hint}')
+        values[name] = _value(hints[name], value, source, f"{prefix}{name}")
+    return kind(**values)
+
+
+def _value(kind: Any, value: Any, source: str, name: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        return _build(kind, value, source, f"{name}.")
+    kinds = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    if float in kinds and type(value) is int:
+        return float(value)
+    if type(value) not in kinds:
+        wanted = " or ".join(one.__name__ for one in kinds)
+        raise RlefError(f"{source}: {name} = {value!r} is {type(value).__name__}; it must be {wanted}")
+    return value
+
+
+@dataclass(frozen=True)
+class EvalConfig:
+    """Evaluation of one model."""
+
+    suite: str = "starter"
+    """Task suite: a name, "name:path" or a path."""
+    seed: int = 0
+    """Seed of the sampling."""
+    out: str = "runs"
+    """Folder the result is written under."""
+    system: str = "You write Python programs."
+    """System message; the chat template's own when empty."""
+    turn_limit: int = 3
+    """Answers per episode."""
+    slots: int = 2
+    """Programs that run at the same time."""
+    max_new_tokens: int = 64
+    """Longest answer in tokens."""
+    context: int = 1024
+    """Longest conversation in tokens."""
+    feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+
+def check_eval(config: EvalConfig) -> None:
+    """Raise RlefError for values that cannot be meant."""
+    check(
+        TrainConfig(
+            turn_limit=config.turn_limit, slots=config.slots, feedback=config.feedback, evaluation=config.evaluation,
+            rollout=RolloutConfig(max_new_tokens=config.max_new_tokens, context=config.context),
+            ppo=PPOConfig(token_budget=max(config.context, 1)),
+        )
+    )  # fmt: skip
+
+
+def parse(kind: Any, default: Any, arguments: list[str], program: str) -> Any:
+    """Command line flags over `default`; `--help` prints them all. Raises RlefError for a flag there is not."""
+    import contextlib
+    import io
+
+    import tyro
+
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(
+                kind, args=arguments, default=default, prog=program, use_underscores=True,
+                config=(tyro.conf.FlagConversionOff,),
+            )  # fmt: skip
+    except SystemExit as end:
+        if not end.code:
+            raise
+        words = [word.split("=")[0] for word in arguments if word.startswith("--")]
+        known = _flags(kind)
+        for word in words:
+            name = word.removeprefix("--").replace("-", "_")
+            if name not in known:
+                close = get_close_matches(name, known, 1)
+                hint = f"did you mean --{close[0]}?" if close else "--help lists all"
+                raise RlefError(f"unknown flag {word}; {hint}") from None
+        lines = [line.strip(" │╭╰─╮╯") for line in said.getvalue().splitlines()]
+        raise RlefError("; ".join(line for line in lines if line)[:400] or "bad flags; see --help") from None
+
+
+def _flags(kind: Any, prefix: str = "") -> list[str]:
+    found: list[str] = []
+    for name, hint in get_type_hints(kind).items():
+        found += _flags(hint, f"{prefix}{name}.") if dataclasses.is_dataclass(hint) else [f"{prefix}{name}"]
+    return found

@@ -1,0 +1,66 @@
+"""`rlef eval`: one model on one suite, as a table, JSON and the episodes themselves."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+from rlef.config import EvalConfig, RolloutConfig
+from rlef.envs.dialogue import DialogueSettings
+from rlef.episode import append_episodes
+from rlef.errors import RlefError
+from rlef.evaluation.evaluate import evaluate, outcomes_of
+from rlef.evaluation.metrics import summary
+from rlef.policies.engine import TransformersEngine
+from rlef.policies.load import load_policy
+from rlef.progress import Display
+from rlef.report.table import interval
+from rlef.run import guard
+from sandbox import Sandbox
+from tasks import load_suite
+
+
+def run_evaluation(model: str, config: EvalConfig) -> Path:
+    """Evaluate and write `result.json` and `episodes.jsonl` to a new folder, which is returned."""
+    name = model_of(model)
+    suite = load_suite(config.suite)
+    tasks = suite[config.evaluation.split]
+    if config.evaluation.tasks:
+        tasks = tasks[: config.evaluation.tasks]
+    if not tasks:
+        raise RlefError(f'suite "{config.suite}" has no task in split "{config.evaluation.split}"')
+    policy = load_policy(name, config.system)
+    engine = TransformersEngine(policy.model, policy.chat.stop_ids)
+    folder = Path(config.out) / f"{datetime.now():%Y%m%d-%H%M%S}-eval"
+    with guard(folder):
+        folder.mkdir(parents=True)
+    settings = DialogueSettings(config.turn_limit, feedback=config.feedback)
+    rollout = RolloutConfig(max_new_tokens=config.max_new_tokens, context=min(config.context, policy.context))
+    with Sandbox(slots=config.slots) as box, Display(folder) as display:
+        with display.stage(f"evaluation of {model}", len(tasks) * config.evaluation.samples) as tick:
+            episodes = evaluate(
+                engine, policy.chat, tasks, box, config.evaluation, settings, rollout, seed=config.seed,
+                suite=suite.name, progress=tick,
+            )  # fmt: skip
+        block = summary(outcomes_of(episodes), config.turn_limit)
+        result = {"model": model, "suite": suite.name, "split": config.evaluation.split, "seed": config.seed, **block}
+        with guard(folder):
+            append_episodes(folder / "episodes.jsonl", episodes)
+            (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+        for key in ("solved_first", f"solved_1@{config.turn_limit}", "repair_rate"):
+            display.say(f"{key:14s} {interval(block[key])}")
+        display.say(f"{block['tasks']} tasks, {block['rollouts_per_task']:g} rollouts each, "
+                    f"{block['sandbox_failures']} sandbox failures left out")  # fmt: skip
+    return folder
+
+
+def model_of(name: str) -> str:
+    """A run folder stands for its trained model."""
+    final = Path(name) / "checkpoints"
+    if not final.is_dir():
+        return name
+    for choice in ("final", "latest", "warm-start"):
+        if (final / choice / "config.json").exists():
+            return str(final / choice)
+    raise RlefError(f"{name}: no checkpoint yet; go on with: rlef train --resume {name}")

@@ -1,0 +1,57 @@
+"""Runs a policy over tasks and turns its episodes into outcomes.
+
+Two models are compared on the same tasks with the same seeds: the seed of an episode depends on the task's place and
+the sample's number and on nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rlef.config import EvaluationConfig, RolloutConfig
+from rlef.envs.dialogue import DialogueSettings
+from rlef.episode import Episode
+from rlef.evaluation.metrics import Outcome
+from rlef.policies.chat import Chat
+from rlef.policies.engine import Sampling, TransformersEngine
+from rlef.rollout import Start, collect
+from tasks import Task
+from tasks.judge import Box
+
+EPISODES_AT_ONCE = 128
+
+
+def evaluate(
+    engine: TransformersEngine, chat: Chat, tasks: Sequence[Task], box: Box, config: EvaluationConfig,
+    settings: DialogueSettings, rollout: RolloutConfig, *, seed: int, suite: str = "",
+    progress: Callable[[int, str], None] = lambda done, note: None,
+) -> list[Episode]:  # fmt: skip
+    """`config.samples` episodes for every task, in order; `progress` gets what ended and the running rate."""
+    starts = [
+        Start(task, (seed << 40) + (place << 20) + sample)
+        for place, task in enumerate(tasks)
+        for sample in range(config.samples)
+    ]
+    sampling = Sampling(config.temperature, config.top_p, rollout.max_new_tokens)
+    episodes: list[Episode] = []
+    for first in range(0, len(starts), EPISODES_AT_ONCE):
+        episodes += collect(
+            starts[first : first + EPISODES_AT_ONCE], engine, chat, box, sampling=sampling, settings=settings,
+            context=rollout.context, suite=suite, progress=lambda done: progress(done, ""),
+        )  # fmt: skip
+        progress(0, f"solved {sum(episode.passed for episode in episodes) / len(episodes):.1%} so far")
+    return episodes
+
+
+def outcomes_of(episodes: Sequence[Episode]) -> list[Outcome]:
+    """What the metrics count. An episode the sandbox failed on has no score; one cut short has what it reached."""
+    return [
+        Outcome(
+            task=episode.task,
+            seed=episode.seed,
+            passed_by_turn=episode.passed_by_turn or (False,),
+            failed=episode.sandbox_failure,
+            public_passed=bool(episode.turns) and episode.turns[-1].public_passed,
+        )
+        for episode in episodes
+    ]

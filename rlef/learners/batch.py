@@ -1,0 +1,113 @@
+"""Episodes as tensors: whole dialogues as single sequences, cut into micro-batches of similar length.
+
+A dialogue of several turns is one sequence, so its prompt is computed once, and every token knows which turn sampled
+it. Episodes the sandbox failed on take part in nothing and are left out here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from rlef.episode import Episode
+
+
+@dataclass
+class Batch:
+    """Sequences of n episodes, padded on the right to their longest.
+
+    `index` has the number of each row's episode in the list the batch was made from.
+    """
+
+    index: list[int]
+    ids: torch.Tensor
+    """(n, tokens), padding is 0."""
+    attention: torch.Tensor
+    """(n, tokens), true at real tokens."""
+    turn_ids: torch.Tensor
+    """(n, tokens), the turn that sampled the token, -1 for prompts, feedback and padding."""
+    behaviour: torch.Tensor
+    """(n, tokens), log-probability of each sampled token when it was sampled, 0 elsewhere."""
+    value_at: torch.Tensor
+    """(n, turns), position of the last prompt token before each response, 0 where there is no turn."""
+    turns: torch.Tensor
+    """(n, turns), true where the episode has that turn."""
+
+    @property
+    def action(self) -> torch.Tensor:
+        """(n, tokens), true at sampled tokens."""
+        return self.turn_ids >= 0
+
+
+def micro_batches(episodes: Sequence[Episode], indices: Sequence[int], token_budget: int) -> Iterator[Batch]:
+    """Batches over `indices`, longest sequences first, each of at most `token_budget` tokens with its padding."""
+    length = {i: sum(len(t.prompt_ids) + len(t.response_ids) for t in episodes[i].turns) for i in indices}
+    group: list[int] = []
+    for i in sorted(indices, key=lambda i: -length[i]):
+        if group and (len(group) + 1) * length[group[0]] > token_budget:
+            yield to_batch(episodes, group)
+            group = []
+        group.append(i)
+    if group:
+        yield to_batch(episodes, group)
+
+
+def to_batch(episodes: Sequence[Episode], indices: Sequence[int]) -> Batch:
+    """One batch of the episodes at `indices`."""
+    chosen = [episodes[i] for i in indices]
+    tokens = max(sum(len(t.prompt_ids) + len(t.response_ids) for t in episode.turns) for episode in chosen)
+    turns = max(len(episode.turns) for episode in chosen)
+    shape = (len(chosen), tokens)
+    batch = Batch(
+        index=list(indices),
+        ids=torch.zeros(shape, dtype=torch.long),
+        attention=torch.zeros(shape, dtype=torch.bool),
+        turn_ids=torch.full(shape, -1, dtype=torch.long),
+        behaviour=torch.zeros(shape),
+        value_at=torch.zeros((len(chosen), turns), dtype=torch.long),
+        turns=torch.zeros((len(chosen), turns), dtype=torch.bool),
+    )
+    for row, episode in enumerate(chosen):
+        at = 0
+        for number, turn in enumerate(episode.turns):
+            start = at + len(turn.prompt_ids)
+            end = start + len(turn.response_ids)
+            batch.ids[row, at:end] = torch.tensor([*turn.prompt_ids, *turn.response_ids])
+            batch.turn_ids[row, start:end] = number
+            if turn.logprobs:
+                batch.behaviour[row, start:end] = torch.tensor(turn.logprobs)
+            batch.value_at[row, number], batch.turns[row, number] = start - 1, True
+            at = end
+        batch.attention[row, :at] = True
+    return batch
+
+
+def forward(model: Any, batch: Batch) -> torch.Tensor:
+    """Hidden states (n, tokens, hidden) of the model's last layer, after its final norm."""
+    # Padding is on the right and attention is causal: no token sees any, so no mask is needed.
+    output = model.base_model(input_ids=batch.ids.to(model.device), use_cache=False)
+    hidden: torch.Tensor = output.last_hidden_state
+    return hidden
+
+
+def action_logprobs(
+    model: nn.Module, hidden: torch.Tensor, batch: Batch, temperature: float = 1.0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-probability of every sampled token, (n, tokens) with 0 elsewhere, and mean entropy at those tokens.
+
+    Logits are computed where a token was sampled and nowhere else: with 49,152 entries each they would be most of the
+    memory of an update.
+    """
+    row, column = batch.action.nonzero(as_tuple=True)
+    head: Any = model.get_output_embeddings()  # type: ignore[operator]
+    logits = head(hidden[row, column - 1]).float() / (temperature or 1.0)
+    every = torch.log_softmax(logits, -1)
+    chosen = every.gather(-1, batch.ids[row, column].to(every.device)[:, None])[:, 0]
+    with torch.no_grad():
+        entropy = -(every.exp() * every).sum(-1).mean()
+    spread = torch.zeros(batch.ids.shape, dtype=chosen.dtype, device=chosen.device)
+    return spread.index_put((row.to(chosen.device), column.to(chosen.device)), chosen), entropy

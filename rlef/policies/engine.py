@@ -1,0 +1,237 @@
+"""Samples responses from a Hugging Face causal language model, in batches, with exact log-probabilities.
+
+`generate` of transformers grows its cache by copying it at every step, samples with one random number per entry of the
+vocabulary and keeps finished rows to the end. Here the cache is taken once, a prompt that several rows share is
+computed once, finished rows leave the batch, the keys and values of a dialogue are kept for its next turn, and one
+random number per token is enough (inverse of the cumulative distribution). Each response has its own seed, so it does
+not depend on what else is in the batch, up to the rounding of the machine's matrix products.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from rlef.policies.cache import KeyValues
+
+COMPACT_BELOW = 0.75
+"""Finished rows leave when fewer than this share of the batch is still running."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a token is drawn."""
+
+    temperature: float = 1.0
+    """0 takes the likeliest token."""
+    top_p: float = 1.0
+    """Smallest set of tokens with at least this probability is drawn from."""
+    max_new_tokens: int = 96
+
+
+@dataclass(frozen=True)
+class Request:
+    """A prompt to continue. `key` names the dialogue, so that its earlier turns need not be computed again."""
+
+    key: tuple[int, ...]
+    ids: Sequence[int]
+    seed: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A response: ids as sampled (with the stop token if one was drawn) and their log-probabilities."""
+
+    ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    """Under the distribution that was drawn from (temperature and top-p applied)."""
+    value: float | None
+    """The critic at the last prompt token; None without a critic."""
+
+
+Critic = Callable[[torch.Tensor], torch.Tensor]
+"""(rows, hidden) -> (rows,): reads a value from hidden states."""
+
+
+@dataclass
+class _Row:
+    """A response under way."""
+
+    index: int
+    uniforms: np.ndarray
+    position: int
+    ids: list[int]
+    logprobs: list[float]
+
+
+class TransformersEngine:
+    """Samples from a copy of a model in the sampling precision; `load` brings new weights from the learner."""
+
+    def __init__(
+        self, model: Any, stop_ids: frozenset[int], dtype: torch.dtype | None = None, batch: int = 128
+    ) -> None:
+        self._model = copy.deepcopy(model).eval().requires_grad_(False)
+        self._model.to(dtype or sampling_dtype(self._model.device))
+        self._stop = torch.zeros(self._model.config.vocab_size, dtype=torch.bool)
+        self._stop[[token for token in stop_ids if token < len(self._stop)]] = True
+        config = self._model.config.get_text_config()
+        heads = config.num_attention_heads
+        dimension = getattr(config, "head_dim", None) or config.hidden_size // heads
+        self._shape = (config.num_hidden_layers, getattr(config, "num_key_value_heads", None) or heads, dimension)
+        self._batch = batch
+        body = inspect.signature(self._model.base_model.forward).parameters
+        self._cache_name = "cache" if "cache" in body else "past_key_values"
+        self._kept: dict[tuple[int, ...], tuple[KeyValues, int, list[int]]] = {}
+        self.critic: Critic | None = None
+
+    def load(self, model: nn.Module) -> None:
+        """Take over the weights of `model`, which has the same architecture."""
+        self._kept.clear()
+        with torch.no_grad():
+            for ours, theirs in zip(self._model.parameters(), model.parameters(), strict=True):
+                ours.copy_(theirs)
+
+    def forget(self) -> None:
+        """Let go what was kept for next turns."""
+        self._kept.clear()
+
+    @torch.inference_mode()
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Sample]:
+        """One sample per request, in order."""
+        samples: list[Sample | None] = [None] * len(requests)
+        by_length = sorted(range(len(requests)), key=lambda i: len(requests[i].ids))
+        for start in range(0, len(by_length), self._batch):
+            chunk = by_length[start : start + self._batch]
+            for i, sample in zip(chunk, self._run([requests[i] for i in chunk], sampling), strict=True):
+                samples[i] = sample
+        return [sample for sample in samples if sample is not None]
+
+    def _run(self, requests: Sequence[Request], sampling: Sampling) -> list[Sample]:
+        store, hidden = self._prefill(requests, sampling.max_new_tokens)
+        values = self.critic(hidden).float().tolist() if self.critic else [None] * len(requests)
+        rows = [
+            _Row(i, np.random.Generator(np.random.Philox(request.seed)).random(sampling.max_new_tokens),
+                 len(request.ids), [], [])
+            for i, request in enumerate(requests)
+        ]  # fmt: skip
+        running = list(rows)
+        places = list(range(len(rows)))  # where each running row is in the store
+        while True:
+            tokens, logprobs = self._draw(hidden, running, sampling)
+            stopped = self._stop[tokens].tolist()
+            for row, token, logprob in zip(running, tokens.tolist(), logprobs.tolist(), strict=True):
+                row.ids.append(token)
+                row.logprobs.append(logprob)
+            alive = [
+                i for i, row in enumerate(running)
+                if not stopped[i] and len(row.ids) < sampling.max_new_tokens
+            ]  # fmt: skip
+            for i in set(range(len(running))) - set(alive):
+                request = requests[running[i].index]
+                self._kept[request.key] = (store, places[i], [*request.ids, *running[i].ids[:-1]])
+            if not alive:
+                break
+            running, places, tokens = [running[i] for i in alive], [places[i] for i in alive], tokens[alive]
+            if len(running) < COMPACT_BELOW * len(store.mask):
+                store = store.pick(places, store.capacity)
+                places = list(range(len(running)))
+            hidden = self._step(store, running, places, tokens)
+        return [Sample(tuple(row.ids), tuple(row.logprobs), values[row.index]) for row in rows]
+
+    def _prefill(self, requests: Sequence[Request], room: int) -> tuple[KeyValues, torch.Tensor]:
+        """Keys and values of all prompts, and the hidden state at the end of each: (rows, hidden)."""
+        kept = [self._kept.pop(request.key, None) for request in requests]
+        known = [
+            found is not None and list(request.ids[: len(found[2])]) == found[2] and len(found[2]) < len(request.ids)
+            for found, request in zip(kept, requests, strict=True)
+        ]
+        if all(known):
+            fresh = [list(request.ids[len(found[2]) :]) for found, request in zip(kept, requests, strict=True) if found]
+            width = max(len(found[2]) for found in kept if found)
+            capacity = width + max(map(len, fresh)) + room
+            store = KeyValues.gather([found[:2] for found in kept if found], capacity)
+            starts = [len(found[2]) for found in kept if found]
+            return store, self._append(store, fresh, starts)
+        # First turn: a prompt that several rows share is computed once.
+        prompts = list(dict.fromkeys(tuple(request.ids) for request in requests))
+        where = {prompt: i for i, prompt in enumerate(prompts)}
+        longest = max(map(len, prompts))
+        store = KeyValues(self._shape, len(prompts), longest, self._model.dtype, self._model.device)
+        hidden = self._append(store, [list(prompt) for prompt in prompts], [0] * len(prompts))
+        spread = [where[tuple(request.ids)] for request in requests]
+        return store.pick(spread, longest + room), hidden[spread]
+
+    def _append(self, store: KeyValues, new: list[list[int]], starts: list[int]) -> torch.Tensor:
+        """Run new tokens of every row, right-aligned; the hidden state of the last one: (rows, hidden)."""
+        width = max(map(len, new))
+        ids = torch.zeros((len(new), width), dtype=torch.long)
+        mask = torch.zeros((len(new), width), dtype=torch.bool)
+        positions = torch.zeros((len(new), width), dtype=torch.long)
+        for i, (tokens, start) in enumerate(zip(new, starts, strict=True)):
+            ids[i, width - len(tokens) :] = torch.tensor(tokens)
+            mask[i, width - len(tokens) :] = True
+            positions[i, width - len(tokens) :] = torch.arange(start, start + len(tokens))
+        return self._forward(store, ids, mask, positions)
+
+    def _step(self, store: KeyValues, running: list[_Row], places: list[int], tokens: torch.Tensor) -> torch.Tensor:
+        rows = len(store.mask)
+        ids = torch.zeros((rows, 1), dtype=torch.long)
+        mask = torch.zeros((rows, 1), dtype=torch.bool)
+        positions = torch.zeros((rows, 1), dtype=torch.long)
+        ids[places, 0], mask[places, 0] = tokens.cpu(), True
+        positions[places, 0] = torch.tensor([row.position + len(row.ids) - 1 for row in running])
+        hidden = self._forward(store, ids, mask, positions)
+        return hidden if len(places) == rows else hidden[places]
+
+    def _forward(
+        self, store: KeyValues, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor
+    ) -> torch.Tensor:
+        device = self._model.device
+        attention = store.write(mask.to(device))
+        output = self._model.base_model(
+            input_ids=ids.to(device), attention_mask=attention, position_ids=positions.to(device), use_cache=True,
+            **{self._cache_name: store.as_cache()},
+        )  # fmt: skip
+        store.length += ids.shape[1]
+        last: torch.Tensor = output.last_hidden_state[:, -1]
+        return last
+
+    def _draw(self, hidden: torch.Tensor, running: list[_Row], sampling: Sampling) -> tuple[torch.Tensor, torch.Tensor]:
+        """(rows,) tokens and their log-probabilities."""
+        logits = self._model.get_output_embeddings()(hidden).float()
+        if sampling.temperature == 0:
+            tokens = logits.argmax(-1)
+            return tokens.cpu(), torch.zeros(len(tokens))
+        logprobs = torch.log_softmax(logits / sampling.temperature, -1)
+        if sampling.top_p < 1:
+            logprobs = torch.log_softmax(nucleus(logprobs, sampling.top_p), -1)
+        uniforms = torch.tensor(
+            [row.uniforms[len(row.ids)] for row in running], dtype=torch.float32, device=logits.device
+        )
+        cumulative = logprobs.exp().cumsum(-1)
+        # At most the total of the row, which rounding leaves just off one: then the last token with any mass is drawn.
+        target = (uniforms * cumulative[:, -1])[:, None]
+        tokens = torch.searchsorted(cumulative, target, right=True).clamp_(max=logits.shape[-1] - 1)
+        return tokens[:, 0].cpu(), logprobs.gather(-1, tokens)[:, 0].cpu()
+
+
+def nucleus(logprobs: torch.Tensor, top_p: float) -> torch.Tensor:
+    """Log-probabilities (rows, vocabulary) with all but the smallest set of mass `top_p` at -inf."""
+    ordered, order = logprobs.sort(-1, descending=True)
+    before = ordered.exp().cumsum(-1) - ordered.exp()
+    return torch.full_like(logprobs, -torch.inf).scatter_(-1, order, ordered.masked_fill(before >= top_p, -torch.inf))
+
+
+def sampling_dtype(device: Any) -> torch.dtype:
+    """bfloat16 where the processor multiplies it, else float32."""
+    if getattr(device, "type", str(device)) == "cuda":
+        return torch.bfloat16
+    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if fast else torch.float32

@@ -1,0 +1,77 @@
+"""Loads a policy: a causal language model and its tokenizer, by folder, Hugging Face id, or the name "embedded"."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rlef.errors import RlefError
+from rlef.policies.chat import Chat
+
+
+@dataclass
+class Policy:
+    """A model with float32 weights, and the chat bookkeeping of its tokenizer."""
+
+    model: Any
+    tokenizer: Any
+    chat: Chat
+
+    @property
+    def context(self) -> int:
+        """Tokens a conversation may have at most."""
+        return int(getattr(self.model.config.get_text_config(), "max_position_embeddings", 1 << 30))
+
+
+def load_policy(name: str, system: str = "", device: str = "") -> Policy:
+    """Load a policy; `device` is the accelerator if there is one, else the processor, when empty.
+
+    Raises:
+        RlefError: no such model, no tokenizer beside it, or a chat template that cannot be used.
+    """
+    quiet()
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from rlef.policies.embedded import embedded_model
+
+    place = str(embedded_model()) if name == "embedded" else name
+    local = Path(place).is_dir()
+    if not local and (place.startswith((".", "/", "~")) or place.count("/") > 1):
+        raise RlefError(f'model "{name}": no such folder; name a folder, a Hugging Face id, or "embedded"')
+    if local and not (Path(place) / "config.json").exists():
+        raise RlefError(f'model "{name}": the folder holds no config.json; name one that save_pretrained wrote')
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place)
+    except Exception as error:  # transformers raises many kinds
+        if local:
+            raise RlefError(
+                f'model "{name}": no tokenizer in the folder ({_line(error)}); save one there with '
+                "tokenizer.save_pretrained"
+            ) from error
+        raise RlefError(f'model "{name}" cannot be fetched ({_line(error)}); check its name and the network') from error
+    chat = Chat(tokenizer, system)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32)
+    except Exception as error:
+        raise RlefError(f'model "{name}" cannot be loaded: {_line(error)}') from error
+    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    moved: Any = model
+    return Policy(moved.to(chosen).eval(), tokenizer, chat)
+
+
+def quiet() -> None:
+    """Keep libraries' progress bars and notices out of the terminal."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from transformers.utils import logging as notices
+
+    notices.disable_progress_bar()
+    notices.set_verbosity_error()
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

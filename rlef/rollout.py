@@ -1,0 +1,117 @@
+"""Policy times environment: dialogues are answered, judged and answered again until all are over.
+
+All dialogues of a batch take their turns together: one batch of responses, one batch of programs over the sandbox's
+slots. What comes out are `Episode`s, and nothing else is needed to learn from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rlef.envs.dialogue import Dialogue, DialogueSettings, Step, step_many
+from rlef.episode import Episode, Turn
+from rlef.policies.chat import Chat
+from rlef.policies.engine import Request, Sample, Sampling, TransformersEngine
+from tasks import Task
+from tasks.judge import Box
+
+
+@dataclass(frozen=True)
+class Start:
+    """An episode to be: its task and the seed of all its sampling."""
+
+    task: Task
+    seed: int
+
+
+class _Conversation:
+    """One dialogue with its tokens."""
+
+    def __init__(self, key: int, start: Start, settings: DialogueSettings, chat: Chat) -> None:
+        self.key, self.start = key, start
+        self.dialogue = Dialogue(start.task, settings)
+        self.ids: list[int] = []
+        self.new = chat.start(self.dialogue.observation)
+        self.turns: list[Turn] = []
+        self.truncated = self.sandbox_failure = False
+
+    def request(self) -> Request:
+        turn = self.dialogue.turn
+        return Request((self.key,), [*self.ids, *self.new], (self.start.seed, turn))
+
+    def record(self, observation: str, response: str, sample: Sample, step: Step, chat: Chat) -> None:
+        self.turns.append(
+            Turn(
+                observation=observation,
+                response=response,
+                program=step.program,
+                public=step.public,
+                private=step.private,
+                reward=step.reward,
+                prompt_ids=tuple(self.new),
+                response_ids=sample.ids,
+                logprobs=sample.logprobs,
+                value=sample.value,
+            )
+        )
+        self.ids += [*self.new, *sample.ids]
+        self.truncated, self.sandbox_failure = step.truncated, step.sandbox_failure
+        self.new = chat.follow(sample.ids, step.observation) if step.observation else []
+
+
+def collect(
+    starts: Sequence[Start],
+    engine: TransformersEngine,
+    chat: Chat,
+    box: Box,
+    *,
+    sampling: Sampling,
+    settings: DialogueSettings,
+    context: int,
+    step: int = 0,
+    suite: str = "",
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[Episode]:
+    """Sample one episode per start, in order.
+
+    Args:
+        context: tokens a conversation may have; one that would not fit its next answer is truncated.
+        step: update of the learner, kept in the record.
+        progress: called with the number of episodes that have just ended.
+    """
+    talks = [_Conversation(key, start, settings, chat) for key, start in enumerate(starts)]
+    active = talks
+    while True:
+        fitting = []
+        for talk in active:
+            if len(talk.ids) + len(talk.new) + sampling.max_new_tokens > context:
+                talk.truncated = True
+            else:
+                fitting.append(talk)
+        progress(len(active) - len(fitting))
+        if not fitting:
+            break
+        samples = engine.generate([talk.request() for talk in fitting], sampling)
+        answers = [chat.text(sample.ids) for sample in samples]
+        observations = [talk.dialogue.observation for talk in fitting]
+        steps = step_many([talk.dialogue for talk in fitting], answers, box)
+        for talk, observation, answer, sample, outcome in zip(
+            fitting, observations, answers, samples, steps, strict=True
+        ):
+            talk.record(observation, answer, sample, outcome, chat)
+        active = [talk for talk in fitting if not talk.dialogue.done]
+        progress(len(fitting) - len(active))
+    engine.forget()
+    return [
+        Episode(
+            task=talk.start.task.key,
+            seed=talk.start.seed,
+            turns=tuple(talk.turns),
+            truncated=talk.truncated,
+            sandbox_failure=talk.sandbox_failure,
+            step=step,
+            suite=suite,
+        )
+        for talk in talks
+    ]

@@ -1,0 +1,166 @@
+"""The run folder: files that are only ever added to or replaced whole, so that a killed run loses nothing.
+
+    config.toml  metrics.jsonl  episodes.jsonl  evaluation/  checkpoints/  result.json  curves.png  report.html
+
+A checkpoint notes how long the growing files were. Resuming cuts them back to that, so a resumed run writes the same
+lines as one that was never stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rlef.config import TrainConfig, load_config, save_config
+from rlef.episode import Episode, append_episodes, read_episodes
+from rlef.errors import RlefError
+
+GROWING = ("metrics.jsonl", "episodes.jsonl")
+
+
+class Run:
+    """One run folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @staticmethod
+    def create(config: TrainConfig) -> Run:
+        """A new folder under `config.out`, named by date and seed."""
+        stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+        folder = Path(config.out) / f"{stamp}-seed{config.seed}"
+        with guard(folder):
+            (folder / "checkpoints").mkdir(parents=True)
+            (folder / "evaluation").mkdir()
+            save_config(config, folder / "config.toml")
+            for name in GROWING:
+                (folder / name).touch()
+        return Run(folder)
+
+    @staticmethod
+    def open(folder: Path) -> Run:
+        """An existing folder. Raises RlefError when it is none."""
+        if not (folder / "config.toml").exists():
+            raise RlefError(f"{folder} holds no config.toml; name a folder that `rlef train` made")
+        return Run(folder)
+
+    @property
+    def config(self) -> TrainConfig:
+        """The configuration the run was started with."""
+        return load_config(self.folder / "config.toml")
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Add a line to metrics.jsonl."""
+        with guard(self.folder), (self.folder / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps({"step": step, **metrics}) + "\n")
+
+    def add_episodes(self, episodes: Sequence[Episode]) -> None:
+        """Add lines to episodes.jsonl."""
+        with guard(self.folder):
+            append_episodes(self.folder / "episodes.jsonl", episodes)
+
+    def evaluation(self, name: str) -> list[Episode] | None:
+        """Episodes of a finished evaluation, None when it is not there."""
+        path = self.folder / "evaluation" / f"{name}.jsonl"
+        return list(read_episodes(path)) if path.exists() else None
+
+    def save_evaluation(self, name: str, episodes: Sequence[Episode]) -> None:
+        """Keep the episodes of an evaluation."""
+        with guard(self.folder), replacing(self.folder / "evaluation" / f"{name}.jsonl") as part:
+            append_episodes(part, episodes)
+
+    def save_result(self, result: Mapping[str, Any]) -> None:
+        """Write result.json."""
+        with guard(self.folder), replacing(self.folder / "result.json") as part:
+            part.write_text(json.dumps(result, indent=2) + "\n")
+
+    def save_model(self, name: str, model: Any, tokenizer: Any) -> None:
+        """Write checkpoints/`name` in Hugging Face format."""
+        with guard(self.folder), replacing(self.folder / "checkpoints" / name) as part:
+            model.save_pretrained(part)
+            tokenizer.save_pretrained(part)
+
+    def save_state(self, step: int, model: Any, tokenizer: Any, state: Mapping[str, Any]) -> None:
+        """Replace checkpoints/latest by the learner after `step` updates: model, optimiser, lengths of the files."""
+        import torch
+
+        lengths = {name: (self.folder / name).stat().st_size for name in GROWING}
+        with guard(self.folder), replacing(self.folder / "checkpoints" / "latest") as part:
+            model.save_pretrained(part)
+            tokenizer.save_pretrained(part)
+            torch.save({"step": step, "lengths": lengths, "state": dict(state)}, part / "trainer.pt")
+
+    def load_state(self) -> tuple[int, Path, Mapping[str, Any]] | None:
+        """(updates done, model folder, state) of the latest checkpoint; cuts the growing files back to it."""
+        import torch
+
+        folder = self.folder / "checkpoints" / "latest"
+        _finish_replacing(folder)
+        if not (folder / "trainer.pt").exists():
+            return None
+        saved = torch.load(folder / "trainer.pt", weights_only=True)
+        for name, length in saved["lengths"].items():
+            os.truncate(self.folder / name, length)
+        return saved["step"], folder, saved["state"]
+
+    def restart(self) -> None:
+        """Empty the growing files: training starts from its beginning."""
+        for name in GROWING:
+            os.truncate(self.folder / name, 0)
+
+
+@contextlib.contextmanager
+def guard(folder: Path) -> Iterator[None]:
+    """Turn what a disk can do to us into an RlefError with the remedy."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise RlefError(
+                f"no space left for {folder}; free some, then: rlef train --resume {folder} (nothing before is lost)"
+            ) from error
+        raise RlefError(f"cannot write {folder}: {error.strerror or error}; choose another place with --out") from error
+    except Exception as error:
+        # safetensors reports a full disk as an error of its own
+        if "No space left" in str(error) or "os error 28" in str(error):
+            raise RlefError(f"no space left for {folder}; free some, then: rlef train --resume {folder}") from error
+        raise
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write a file or a folder to; it takes the place of `path` when all is written."""
+    part, old = path.with_name(path.name + ".part"), path.with_name(path.name + ".old")
+    _remove(part)
+    try:
+        yield part
+    except BaseException:
+        _remove(part)
+        raise
+    if path.is_dir():
+        _remove(old)
+        path.rename(old)
+    os.replace(part, path)
+    _remove(old)
+
+
+def _finish_replacing(path: Path) -> None:
+    """A folder cannot be exchanged in one step: if the process died between the two, the old one comes back."""
+    old = path.with_name(path.name + ".old")
+    if old.exists() and not path.exists():
+        old.rename(path)
+    _remove(path.with_name(path.name + ".part"))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
