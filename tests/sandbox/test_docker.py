@@ -65,7 +65,7 @@ def test_a_container_killed_while_idle_costs_nothing(lone_box):
 
 def test_a_runner_that_is_stopped_loses_its_slot(lone_box, monkeypatch):
     """A frozen container answers nothing; the submission goes on in another one."""
-    monkeypatch.setattr("sandbox.slot._GRACE_S", 1.0)
+    monkeypatch.setattr("sandbox.slot._GRACE_S", 2.0)
     lone_box.run(SLOW, [b"1"])
     [frozen] = containers_of(lone_box)
     engine("pause", frozen)

@@ -204,7 +204,7 @@ LIES = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_an_answer_that_makes_no_sense_loses_the_slot(scripted, monkeypatch, lie):
-    monkeypatch.setattr(slot, "_GRACE_S", 0.5)
+    monkeypatch.setattr(slot, "_GRACE_S", 2.0)
     box, backend = scripted(LIES[lie], echo)
     [run] = box.run(ECHO, [b"1"], Limits(wall_s=0.01))
     assert (run.status, run.stdout) == (Status.OK, b"1")
@@ -219,7 +219,7 @@ def test_results_answered_twice_are_not_taken_for_the_next(scripted):
 
 
 def test_a_silent_runner_loses_the_slot(scripted, monkeypatch):
-    monkeypatch.setattr(slot, "_GRACE_S", 0.2)
+    monkeypatch.setattr(slot, "_GRACE_S", 1.0)
     box, _ = scripted(lambda header, data: b"", echo)
     assert statuses(box.run(ECHO, [b"1"], Limits(wall_s=0.01))) == [Status.OK]
 

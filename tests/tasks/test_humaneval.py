@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks import AssertTest, CallTest, TaskError, judge_many, load_suite
+from tasks import AssertTest, CallTest, TaskError, Verdict, judge_many, load_suite
 from tasks.formats.humaneval import read
 
 REAL = Path(os.environ.get("RLEF_DATA", Path(__file__).parents[3] / "shared" / "data")) / "humaneval/HumanEval.jsonl.gz"
@@ -151,5 +151,10 @@ def test_references_pass_in_the_sandbox(box):
     tasks = load_suite(f"humaneval:{REAL}")["test"]
     reports = judge_many([(task, task.references[0]) for task in tasks], box)
     assert not any(report.sandbox_failed for report in reports)
-    assert [task.key for task, report in zip(tasks, reports, strict=True) if not report.passed] == []
+    assert {result.verdict for report in reports for result in report.private} == {Verdict.ACCEPTED}
+    failing = {
+        task.key for task, report in zip(tasks, reports, strict=True) if not report.public_passed and report.public
+    }
+    # The published docstrings of these four contradict the published tests and references.
+    assert failing == {f"HumanEval/{number}" for number in (47, 116, 130, 148)}
     assert {report.trust for report in reports} == {"forgeable"}
