@@ -1,119 +1,18 @@
 """The pool against scripted runners: order, retries, who is to blame for a lost slot, and what a closed pool says."""
 
-import contextlib
-import itertools
 import os
 import resource
-import socket
 import threading
 
 import pytest
 
-from sandbox import Limits, Program, Sandbox, SandboxError, Status, Submission, pool, slot
-from sandbox.protocol import VERSION, Decoder, ProtocolError, encode
-
-ECHO = Program("echo")
-HELLO = {"op": "hello", "version": VERSION, "mode": "strict", "cgroup": "v1", "seccomp": True}
-
-
-def result(header, stdout, **change):
-    """The answer to a `run`."""
-    fields = {
-        "op": "result", "id": header["id"], "index": header["index"], "status": "ok", "exit_code": 0, "signal": None,
-        "cpu_s": 0.1, "wall_s": 0.1, "peak_mb": 1.0, "detail": "",
-    }  # fmt: skip
-    return encode({**fields, **change}, stdout, b"", b"", b"")
-
-
-def echo(header, data):
-    return result(header, data)
+from sandbox import Limits, Program, SandboxError, Status, Submission, slot
+from sandbox.protocol import VERSION, encode
+from tests.sandbox.scripted import ECHO, HELLO, echo, result, statuses
 
 
 def dies_on(*words):
     return lambda header, data: None if data in words else result(header, data)
-
-
-class Cell:
-    """One end of a socket pair; at the other a thread answers as `behave` says, and hangs up when that is None."""
-
-    def __init__(self, behave, hello):
-        self.channel, self._theirs = socket.socketpair()
-        self.destroyed = False
-        self.seen = []
-        threading.Thread(target=self._serve, args=(behave, hello), daemon=True).start()
-
-    def _serve(self, behave, hello):
-        decoder = Decoder()
-        try:
-            self._theirs.sendall(encode(hello))
-            while data := self._theirs.recv(1 << 16):
-                for frame in decoder.feed(data):
-                    if frame.header["op"] == "run":
-                        self.seen.append(frame.blobs[0])
-                        answer = behave(frame.header, frame.blobs[0])
-                        if answer is None:
-                            return
-                        self._theirs.sendall(answer)
-        except (OSError, ProtocolError):
-            pass
-        finally:
-            self._theirs.close()
-
-    def hang_up(self):
-        with contextlib.suppress(OSError):
-            self._theirs.shutdown(socket.SHUT_RDWR)
-
-    def destroy(self):
-        self.destroyed = True
-        self.channel.close()
-
-
-class Backend:
-    """Gives out slots that behave as scripted, the last one for ever. A script that is an error is raised instead."""
-
-    name = "scripted"
-
-    def __init__(self, *scripts, hello=HELLO):
-        self._scripts = itertools.chain(scripts, itertools.repeat(scripts[-1]))
-        self._hello = hello
-        self._lock = threading.Lock()
-        self.cells = []
-        self.closed = False
-
-    def check(self):
-        pass
-
-    def start(self):
-        with self._lock:
-            script = next(self._scripts)
-            if isinstance(script, Exception):
-                raise script
-            self.cells.append(Cell(script, self._hello))
-            return self.cells[-1]
-
-    def close(self):
-        self.closed = True
-
-
-@pytest.fixture
-def scripted(monkeypatch):
-    """A function that opens a Sandbox over scripted slots; all are closed in the end."""
-    boxes = []
-    monkeypatch.setattr(pool, "_BACK_OFF_S", 0.0)
-
-    def opener(*scripts, slots=1, **options):
-        backend = Backend(*scripts, **options)
-        monkeypatch.setattr(pool, "make_backend", lambda *arguments: backend)
-        boxes.append(Sandbox("scripted", slots))
-        return boxes[-1], backend
-
-    yield opener
-    for box in boxes:
-        box.close()
-
-
-def statuses(runs):
-    return [run.status for run in runs]
 
 
 def test_order_is_kept_whatever_takes_longer(scripted):
@@ -198,7 +97,7 @@ LIES = {
     "unknown status": lambda header, data: result(header, data, status="accepted"),
     "no number": lambda header, data: result(header, data, cpu_s="fast"),
     "no output": lambda header, data: encode({"op": "result", "id": header["id"], "index": header["index"]}),
-    "half a frame": lambda header, data: result(header, data)[:-1] + b"",
+    "half a frame": lambda header, data: result(header, data)[:-1],
 }
 
 
@@ -325,60 +224,3 @@ def test_many_open_files_are_no_obstacle(scripted):
         for fd in low:
             os.close(fd)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-@pytest.mark.parametrize(
-    ("submission", "message"),
-    [
-        (Submission(Program("", "cobol"), [b""]), "unknown language 'cobol'; there are: cpp, python"),
-        (Submission(Program(b"print(1)"), [b""]), "not str; decode"),
-        (Submission(ECHO, ["text"]), "not bytes; encode"),
-        (Submission(ECHO, b"text"), "a list of bytes"),
-        (Submission(ECHO, [bytes((32 << 20) + 1)]), "larger than"),
-        *(
-            (Submission(ECHO, [b""], Limits(**{name: value})), f"Limits.{name}={value!r}")
-            for name, values in {
-                "wall_s": [0, -1, 0.001, 1e9, float("nan"), float("inf"), "2", None, True],
-                "cpu_s": [0, -1, float("nan"), "2", False],
-                "memory_mb": [0, 15, 1 << 20, 64.0, "64", None, True],
-                "output_bytes": [-1, 1 << 30, 1.5, None],
-                "processes": [0, 513, 1.0, True],
-            }.items()
-            for value in values
-        ),
-    ],
-    ids=lambda part: part if isinstance(part, str) else "",
-)
-def test_mistakes_of_the_caller_are_refused_before_anything_runs(scripted, submission, message):
-    box, backend = scripted(echo)
-    with pytest.raises(SandboxError) as caught:
-        box.run_many([Submission(ECHO, [b"1"]), submission])
-    assert message in str(caught.value)
-    assert not any(cell.seen for cell in backend.cells)
-
-
-def test_limits_at_their_bounds_are_taken(scripted):
-    box, _ = scripted(echo)
-    for limits in (Limits(0.01, 0.01, 16, 0, 1), Limits(3600, 3600.0, 2048, 16 << 20, 512), Limits(cpu_s=None)):
-        assert statuses(box.run(ECHO, [b"1"], limits)) == [Status.OK]
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"slots": 0}, "slots=0"),
-        ({"slots": 5000}, "slots=5000"),
-        ({"memory_mb": 10}, "at least 64"),
-        ({"mode": "lax"}, "strict, basic"),
-        ({"backend": "chroot"}, "there is: docker"),
-    ],
-)
-def test_mistakes_in_opening_a_pool_are_explained(options, message):
-    with pytest.raises(SandboxError, match=message):
-        Sandbox(**options)
-
-
-def test_a_control_that_leaves_nothing_out_is_refused(scripted):
-    box, _ = scripted(echo)
-    with pytest.raises(SandboxError, match="no defence is called firewall"):
-        box.run_undefended(Submission(ECHO, [b"1"]), ["seccomp", "firewall"])
