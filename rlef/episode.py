@@ -96,7 +96,8 @@ class Episode:
         data.pop("passed", None)
         turns = []
         for turn in data.pop("turns"):
-            turns.append(Turn(**{name: tuple(v) if isinstance(v, list) else v for name, v in turn.items()}))
+            values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in turn.items()}
+            turns.append(Turn(**values))
         return Episode(turns=tuple(turns), **data)
 
 

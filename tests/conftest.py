@@ -57,7 +57,10 @@ def tiny_model(tmp_path_factory):
         pad_token_id=tokenizer.pad_token_id,
     )
     folder = tmp_path_factory.mktemp("tiny-model")
-    LlamaForCausalLM(config).save_pretrained(folder)
+    model = LlamaForCausalLM(config)
+    with torch.no_grad():
+        model.lm_head.weight.mul_(20)  # as decided as a trained model: rounding does not change what is sampled
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 

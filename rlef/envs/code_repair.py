@@ -102,11 +102,18 @@ class CodeRepairEnv(gymnasium.Env[str, str]):
 
     def step(self, action: str) -> tuple[str, SupportsFloat, bool, bool, dict[str, Any]]:
         """Answer. Raises ResetNeeded before `reset` and after the end."""
-        if self._dialogue is None or self._dialogue.done:
-            raise gymnasium.error.ResetNeeded("call reset() before step()")
-        step = step_many([self._dialogue], [action], self._sandbox())[0]
+        if self.dialogue.done:
+            raise gymnasium.error.ResetNeeded("the episode is over; call reset()")
+        step = step_many([self.dialogue], [action], self._sandbox())[0]
         self._transcript += [("assistant", action), ("user", step.observation or _ending(step))]
-        return step.observation, step.reward, step.terminated, step.truncated, info_of(self._dialogue, step)
+        return step.observation, step.reward, step.terminated, step.truncated, info_of(self.dialogue, step)
+
+    @property
+    def dialogue(self) -> Dialogue:
+        """The episode under way. Raises ResetNeeded before the first `reset`."""
+        if self._dialogue is None:
+            raise gymnasium.error.ResetNeeded("call reset() before step()")
+        return self._dialogue
 
     def render(self) -> str | None:
         """The transcript so far."""

@@ -54,10 +54,7 @@ def test_n_at_k_is_the_average_over_draws_and_submissions(pool, data):
     k = data.draw(st.integers(1, len(pool)))
     n = data.draw(st.integers(1, k))
     expected = np.mean(
-        [
-            np.mean([any(picked) for picked in submissions(chosen, n)])
-            for chosen in itertools.combinations(pool, k)
-        ]
+        [np.mean([any(picked) for picked in submissions(chosen, n)]) for chosen in itertools.combinations(pool, k)]
     )
     correct, public_only = pool.count((True, True)), pool.count((True, False))
     assert metrics.n_at_k(len(pool), correct, public_only, n, k) == pytest.approx(expected, abs=1e-12)
