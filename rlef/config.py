@@ -91,7 +91,9 @@ class PPOConfig:
     """Discount per turn [1]."""
     max_grad_norm: float = 1.0
     """Gradients are scaled down to this norm."""
-    token_budget: int = 4096
+    frozen_layers: int = 0
+    """Lowest layers that are not trained, nor is the embedding then: less work in every backward pass [0]."""
+    token_budget: int = 2048
     """Tokens of a micro-batch with its padding: the memory of an update."""
 
 
@@ -176,7 +178,7 @@ def check(config: TrainConfig) -> None:
     need(
         config.rollout.context > config.rollout.max_new_tokens, "rollout.context", "larger than rollout.max_new_tokens"
     )
-    for name in ("updates", "kl", "weight_decay", "warmup"):
+    for name in ("updates", "kl", "weight_decay", "warmup", "frozen_layers"):
         need(getattr(config.ppo, name) >= 0, f"ppo.{name}", "0 or more")
     for name in ("learning_rate", "critic_learning_rate", "clip", "value_clip", "max_grad_norm"):
         need(getattr(config.ppo, name) > 0, f"ppo.{name}", "above 0")

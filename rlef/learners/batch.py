@@ -104,7 +104,9 @@ def action_logprobs(
     """
     row, column = batch.action.nonzero(as_tuple=True)
     head: Any = model.get_output_embeddings()  # type: ignore[operator]
-    logits = head(hidden[row, column - 1]).float() / (temperature or 1.0)
+    logits = head(hidden[row, column - 1]).float()
+    if temperature != 1:
+        logits = logits / temperature
     every = torch.log_softmax(logits, -1)
     chosen = every.gather(-1, batch.ids[row, column].to(every.device)[:, None])[:, 0]
     with torch.no_grad():

@@ -23,7 +23,7 @@ from rlef.errors import RlefError
 from rlef.learners.advantages import normalise, turn_advantages, turn_returns
 from rlef.learners.batch import action_logprobs, forward, micro_batches, to_batch
 from rlef.learners.losses import explained_variance, mean_log_ratio, policy_loss, value_loss
-from rlef.learners.optimiser import autocast, make_optimiser
+from rlef.learners.optimiser import autocast, freeze_lowest, make_optimiser, use_training_attention
 from rlef.policies.engine import sampling_dtype
 
 
@@ -54,6 +54,8 @@ class PPO:
         self.model, self.config, self.seed, self.temperature = model, config, seed, temperature
         self.reference = reference.requires_grad_(False).to(sampling_dtype(model.device)).eval()
         self.critic = Critic(model.config.get_text_config().hidden_size).to(model.device)
+        use_training_attention(model)
+        freeze_lowest(model, config.frozen_layers)
         self.optimiser = make_optimiser(model.parameters(), config.learning_rate, config.weight_decay)
         self.critic_optimiser = make_optimiser(self.critic.parameters(), config.critic_learning_rate, 0.0)
         self.steps = 0

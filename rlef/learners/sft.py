@@ -18,7 +18,7 @@ from rlef.envs.dialogue import Dialogue, DialogueSettings, step_many
 from rlef.episode import Episode, Turn
 from rlef.errors import RlefError
 from rlef.learners.batch import action_logprobs, forward, micro_batches
-from rlef.learners.optimiser import autocast, make_optimiser
+from rlef.learners.optimiser import autocast, make_optimiser, use_training_attention
 from rlef.policies.chat import Chat
 from tasks import Task
 from tasks.judge import Box
@@ -77,6 +77,7 @@ def warm_start(
     token_budget: int, progress: Callable[[int, float], None] = lambda step, loss: None,
 ) -> list[float]:  # fmt: skip
     """Train on the last response of each episode; returns the loss (nats per token) of every step."""
+    use_training_attention(model)
     optimiser = make_optimiser(model.parameters(), config.learning_rate, config.weight_decay)
     rng = random.Random(f"warm start {seed}")
     losses: list[float] = []

@@ -78,6 +78,7 @@ class TransformersEngine:
         self, model: Any, stop_ids: frozenset[int], dtype: torch.dtype | None = None, batch: int = 128
     ) -> None:
         self._model = copy.deepcopy(model).eval().requires_grad_(False)
+        self._model.set_attn_implementation("sdpa")
         self._model.to(dtype or sampling_dtype(self._model.device))
         self._stop = torch.zeros(self._model.config.vocab_size, dtype=torch.bool)
         self._stop[[token for token in stop_ids if token < len(self._stop)]] = True
@@ -209,24 +210,37 @@ class TransformersEngine:
         if sampling.temperature == 0:
             tokens = logits.argmax(-1)
             return tokens.cpu(), torch.zeros(len(tokens))
-        logprobs = torch.log_softmax(logits / sampling.temperature, -1)
+        logprobs = torch.log_softmax(logits if sampling.temperature == 1 else logits / sampling.temperature, -1)
+        names = None
         if sampling.top_p < 1:
-            logprobs = torch.log_softmax(nucleus(logprobs, sampling.top_p), -1)
+            logprobs, names = nucleus(logprobs, sampling.top_p)
         uniforms = torch.tensor(
             [row.uniforms[len(row.ids)] for row in running], dtype=torch.float32, device=logits.device
         )
-        cumulative = logprobs.exp().cumsum(-1)
+        cumulative = logprobs.exp().cumsum_(-1)
         # At most the total of the row, which rounding leaves just off one: then the last token with any mass is drawn.
         target = (uniforms * cumulative[:, -1])[:, None]
-        tokens = torch.searchsorted(cumulative, target, right=True).clamp_(max=logits.shape[-1] - 1)
-        return tokens[:, 0].cpu(), logprobs.gather(-1, tokens)[:, 0].cpu()
+        tokens = torch.searchsorted(cumulative, target, right=True).clamp_(max=logprobs.shape[-1] - 1)
+        chosen = logprobs.gather(-1, tokens)[:, 0]
+        return (tokens if names is None else names.gather(-1, tokens))[:, 0].cpu(), chosen.cpu()
 
 
-def nucleus(logprobs: torch.Tensor, top_p: float) -> torch.Tensor:
-    """Log-probabilities (rows, vocabulary) with all but the smallest set of mass `top_p` at -inf."""
-    ordered, order = logprobs.sort(-1, descending=True)
-    before = ordered.exp().cumsum(-1) - ordered.exp()
-    return torch.full_like(logprobs, -torch.inf).scatter_(-1, order, ordered.masked_fill(before >= top_p, -torch.inf))
+def nucleus(logprobs: torch.Tensor, top_p: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """The smallest sets of tokens with mass `top_p`, likeliest first: (log-probabilities renewed, token ids).
+
+    Both are (rows, k), -inf where a row's set is smaller. Sorting the vocabulary at every step would cost more than the
+    model does, so k grows until it is enough.
+    """
+    k = 32
+    while True:
+        k = min(k, logprobs.shape[-1])
+        ordered, names = logprobs.topk(k, -1)
+        mass = ordered.exp().cumsum(-1)
+        if k == logprobs.shape[-1] or bool((mass[:, -1] >= top_p).all()):
+            break
+        k *= 4
+    ordered = ordered.masked_fill(mass - ordered.exp() >= top_p, -torch.inf)
+    return torch.log_softmax(ordered, -1), names
 
 
 def sampling_dtype(device: Any) -> torch.dtype:

@@ -167,9 +167,15 @@ def test_greedy_and_nucleus(policy, engine):
     for token in sample.ids:
         assert int(full_logprobs(policy.model, ids)[-1].argmax()) == token
         ids.append(token)
-    probabilities = torch.tensor([[0.5, 0.1, 0.3, 0.1]])
-    assert (nucleus(probabilities.log(), 0.7) > -torch.inf).tolist() == [[True, False, True, False]]
-    assert (nucleus(probabilities.log(), 0.45) > -torch.inf).tolist() == [[True, False, False, False]]
+
+
+def test_nucleus_is_the_smallest_set():
+    probabilities = torch.tensor([[0.5, 0.1, 0.3, 0.1], [0.05, 0.05, 0.05, 0.85]])
+    kept, names = nucleus(probabilities.log(), 0.7)
+    assert kept[:, :2].exp().tolist() == [pytest.approx([0.625, 0.375]), pytest.approx([1.0, 0.0])]
+    assert names[:, 0].tolist() == [0, 3]
+    wide = torch.full((2, 1000), 1 / 1000).log()  # more than the first guess of how many are needed
+    assert abs(int((nucleus(wide, 0.5)[0] > -torch.inf).sum(-1)[0]) - 500) <= 1
 
 
 def test_sampling_follows_the_distribution(policy, engine):

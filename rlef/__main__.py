@@ -1,0 +1,5 @@
+"""`python -m rlef` is the command `rlef`."""
+
+from rlef.cli import main
+
+main()

@@ -1,0 +1,211 @@
+"""The main job with a tiny model and the real sandbox: files, resume after a kill, Ctrl-C, full disks."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from rlef.config import (
+    EvaluationConfig,
+    PPOConfig,
+    RolloutConfig,
+    TrainConfig,
+    WarmStartConfig,
+    load_config,
+    save_config,
+)
+from rlef.envs.dialogue import DialogueSettings
+from rlef.episode import read_episodes
+from rlef.errors import RlefError
+from rlef.learners.batch import action_logprobs, forward, to_batch
+from rlef.learners.ppo import PPO
+from rlef.learners.sft import demonstrations, warm_start
+from rlef.policies.load import load_policy
+from rlef.run import Run, guard, replacing
+from rlef.train import train
+from tasks import load_suite
+
+DIALOGUE = DialogueSettings(turn_limit=2)
+
+
+def small(model, out, **more):
+    config = TrainConfig(
+        model=str(model), out=str(out), turn_limit=2, checkpoint_every=1,
+        warm_start=WarmStartConfig(programs=2, repairs=2, epochs=1),
+        rollout=RolloutConfig(tasks=2, samples=2, max_new_tokens=8),
+        ppo=PPOConfig(updates=3, learning_rate=1e-3, mini_batches=2),
+        evaluation=EvaluationConfig(split="validation", tasks=3, samples=1),
+    )  # fmt: skip
+    return dataclasses.replace(config, **more)
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_model, tmp_path_factory, box):
+    run = Run.create(small(tiny_model, tmp_path_factory.mktemp("runs")))
+    return run, train(run)
+
+
+def weights(run, name="latest"):
+    return AutoModelForCausalLM.from_pretrained(run.folder / "checkpoints" / name).state_dict()
+
+
+def numbers(run):
+    """metrics.jsonl without times."""
+    rows = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in row.items() if not key.startswith("time/")} for row in rows]
+
+
+def episodes(run):
+    return list(read_episodes(run.folder / "episodes.jsonl"))
+
+
+def test_run_folder(finished):
+    run, result = finished
+    names = {path.name for path in run.folder.iterdir()}
+    assert names >= {"config.toml", "metrics.jsonl", "episodes.jsonl", "checkpoints", "evaluation", "result.json",
+                     "curves.png", "report.html"}  # fmt: skip
+    assert json.loads((run.folder / "result.json").read_text()) == json.loads(json.dumps(result))
+    assert result["warm_start"]["tasks"] == result["trained"]["tasks"] == 3
+    assert set(result) >= {"difference_1@2", "ratio_1@2", "minutes", "versions", "seed"}
+    assert len(episodes(run)) == 12
+    steps = [row["step"] for row in numbers(run)]
+    assert steps == [0, 1, 2, 3, 3]
+    learned = numbers(run)[1]
+    assert {"rollout/reward", "losses/approx_kl", "losses/clipfrac", "losses/explained_variance", "kl/reference",
+            "rollout/repair_rate", "losses/entropy"} <= set(learned)  # fmt: skip
+    assert load_config(run.folder / "config.toml") == run.config
+    assert not list(run.folder.rglob("*.part"))
+
+
+def test_training_changes_the_policy_and_only_what_it_should(finished):
+    run, _ = finished
+    start, end = weights(run, "warm-start"), weights(run)
+    assert any(not torch.equal(start[name], end[name]) for name in start)
+    assert all(torch.isfinite(value).all() for value in end.values())
+
+
+@pytest.mark.parametrize("updates_done", [1, 2])
+def test_resume_after_a_kill_ends_with_the_same_numbers(finished, tiny_model, tmp_path, monkeypatch, updates_done):
+    """The process dies in the middle of an update, with half a line written and an update half learned."""
+    whole, _ = finished
+    run = Run.create(small(tiny_model, tmp_path))
+    update, calls = PPO.update, []
+
+    class Killed(BaseException):
+        pass
+
+    def remember(self, *args):
+        metrics = update(self, *args)
+        calls.append(1)
+        if len(calls) > updates_done:
+            with (run.folder / "episodes.jsonl").open("a") as file:
+                file.write('{"half": ')
+            raise Killed
+        return metrics
+
+    monkeypatch.setattr(PPO, "update", remember)
+    with pytest.raises(Killed):
+        train(run)
+    monkeypatch.undo()
+    train(Run.open(run.folder))
+    assert numbers(run) == numbers(whole)
+    assert episodes(run) == episodes(whole)
+    assert all(torch.equal(a, b) for a, b in zip(weights(run).values(), weights(whole).values(), strict=True))
+
+
+def test_ctrl_c_saves_everything_and_resume_goes_on(finished, tiny_model, tmp_path):
+    whole, _ = finished
+    config = tmp_path / "config.toml"
+    save_config(small(tiny_model, tmp_path / "runs"), config)
+    command = [sys.executable, "-m", "rlef", "train"]
+    process = subprocess.Popen([*command, "--config", str(config)], stdout=subprocess.PIPE, text=True)
+    shown = ""
+    for line in process.stdout:
+        shown += line
+        if line.startswith("update 1/3"):
+            process.send_signal(signal.SIGINT)
+            break
+    shown += process.communicate(timeout=120)[0]
+    assert process.returncode == 0, shown
+    assert "everything is saved" in shown
+    [folder] = (tmp_path / "runs").iterdir()
+    assert not (folder / "result.json").exists()
+    done = subprocess.run([*command, "--resume", str(folder)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "repaired after feedback" in done.stdout
+    assert numbers(Run.open(folder)) == numbers(whole)
+
+
+def test_demonstrations_are_passing_dialogues_with_real_feedback(tiny_model, box):
+    policy = load_policy(str(tiny_model))
+    tasks = load_suite("starter")["train"]
+    shown = demonstrations(tasks, WarmStartConfig(programs=3, repairs=5), policy.chat, box, DIALOGUE, 0)
+    assert all(episode.passed for episode in shown)
+    repairs = [episode for episode in shown if len(episode.turns) == 2]
+    assert len(repairs) >= 3
+    assert all("Your program fails these tests" in episode.turns[1].observation for episode in repairs)
+    assert all(not episode.turns[0].passed for episode in repairs)
+
+
+def test_warm_start_learns_the_last_response_only(tiny_model, box):
+    policy = load_policy(str(tiny_model))
+    tasks = load_suite("starter")["train"]
+    config = WarmStartConfig(programs=2, repairs=2, epochs=20, learning_rate=1e-2)
+    shown = demonstrations(tasks, config, policy.chat, box, DIALOGUE, 0)
+    losses = warm_start(policy.model, shown, config, 0, 2048)
+    assert losses[-1] < losses[0] / 2
+    batch = to_batch(shown, range(len(shown)))
+    with torch.no_grad():
+        logprobs, _ = action_logprobs(policy.model, forward(policy.model, batch), batch)
+    repair = next(i for i, episode in enumerate(shown) if len(episode.turns) == 2)
+    first, last = (logprobs[repair][batch.turn_ids[repair] == turn].mean() for turn in (0, 1))
+    assert last > first + 1
+
+
+def test_sandbox_failures_are_masked_everywhere(tiny_model, finished):
+    """An episode of NaNs that is marked as our failure changes nothing."""
+    good = episodes(finished[0])[:4]
+    nan = float("nan")
+    turns = [dataclasses.replace(t, reward=nan, value=nan, logprobs=(nan,) * len(t.logprobs)) for t in good[0].turns]
+    poison = dataclasses.replace(good[0], turns=tuple(turns), sandbox_failure=True)
+    after = []
+    for batch in (good, [good[0], poison, *good[1:]]):
+        model, reference = (load_policy(str(tiny_model)).model for _ in range(2))
+        metrics = PPO(model, reference, PPOConfig(learning_rate=1e-3), 0).update(batch, 0)
+        after.append((metrics, model.state_dict()))
+    assert after[0][0] == after[1][0]
+    assert all(torch.equal(a, b) for a, b in zip(after[0][1].values(), after[1][1].values(), strict=True))
+    model, reference = (load_policy(str(tiny_model)).model for _ in range(2))
+    assert PPO(model, reference, PPOConfig(), 0).update([poison], 0) == {"learn/episodes": 0.0}
+
+
+def test_a_gradient_that_is_no_number_stops_before_the_step(tiny_model, finished):
+    model, reference = (load_policy(str(tiny_model)).model for _ in range(2))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    bad = dataclasses.replace(episodes(finished[0])[0])
+    turns = [dataclasses.replace(turn, reward=float("nan")) for turn in bad.turns]
+    with pytest.raises(RlefError, match="learning_rate"):
+        PPO(model, reference, PPOConfig(), 0).update([dataclasses.replace(bad, turns=tuple(turns))] * 2, 0)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path):
+    """/dev/full is a real device that has no space."""
+    with pytest.raises(RlefError, match=r"no space left .* --resume"), guard(tmp_path):
+        Path("/dev/full").write_text("x")
+    good = tmp_path / "latest"
+    good.mkdir()
+    (good / "model").write_text("good")
+    with pytest.raises(RlefError, match="no space"), guard(tmp_path), replacing(good) as part:
+        part.mkdir()
+        os.symlink("/dev/full", part / "model")
+        (part / "model").write_text("half")
+    assert (good / "model").read_text() == "good"
+    assert [path.name for path in tmp_path.iterdir()] == ["latest"]
