@@ -71,9 +71,11 @@ def _train(given: list[str]) -> None:
         if given or path is not None:
             raise RlefError("--resume goes on with the run's own configuration; leave the other flags out")
         from rlef.run import Run
+
+        run = Run.open(Path(resume))
         from rlef.train import train
 
-        train(Run.open(Path(resume)))
+        train(run)
         return
     config: TrainConfig = parse(
         TrainConfig, load_config(Path(path) if path else STARTER), given, "rlef train [--config FILE] [--resume RUN]"
@@ -82,8 +84,9 @@ def _train(given: list[str]) -> None:
     from tasks import load_suite
 
     suite = load_suite(config.suite)
-    for split in ("train", config.evaluation.split):
-        suite[split]  # an unknown split fails before anything is made
+    for split in ("train", config.evaluation.split):  # fails before anything is made
+        if not len(suite[split]):
+            raise RlefError(f'suite "{config.suite}" has no task in split "{split}"; name another split or suite')
     from rlef.run import Run
     from rlef.train import train
 
@@ -91,13 +94,15 @@ def _train(given: list[str]) -> None:
 
 
 def _eval(given: list[str]) -> None:
-    from rlef.config import EvalConfig, check_eval, parse
+    from rlef.config import EvalConfig, check_eval, load_config, parse
 
     if not given or given[0].startswith("-"):
         if given and given[0] in ("-h", "--help"):
             parse(EvalConfig, EvalConfig(), given, "rlef eval MODEL")
         raise RlefError('rlef eval needs a model: a folder, a run folder, a Hugging Face id, or "embedded"')
-    config: EvalConfig = parse(EvalConfig, EvalConfig(), given[1:], "rlef eval MODEL")
+    run = Path(given[0]) / "config.toml"
+    default = EvalConfig.of(load_config(run)) if run.exists() else EvalConfig()
+    config: EvalConfig = parse(EvalConfig, default, given[1:], "rlef eval MODEL")
     check_eval(config)
     from rlef.evaluation.command import run_evaluation
 

@@ -170,6 +170,7 @@ def check(config: TrainConfig) -> None:
                 value = getattr(value, part)
             raise RlefError(f"{name} = {value!r}: must be {what}")
 
+    need(config.seed >= 0, "seed", "0 or more")
     for name in ("turn_limit", "slots", "checkpoint_every"):
         need(getattr(config, name) >= 1, name, "at least 1")
     for name in ("tasks", "samples", "max_new_tokens"):
@@ -193,6 +194,8 @@ def check(config: TrainConfig) -> None:
     need(0 < config.evaluation.top_p <= 1, "evaluation.top_p", "above 0, at most 1")
     for name in ("programs", "repairs", "epochs"):
         need(getattr(config.warm_start, name) >= 0, f"warm_start.{name}", "0 or more")
+    need(config.warm_start.learning_rate > 0, "warm_start.learning_rate", "above 0")
+    need(config.warm_start.weight_decay >= 0, "warm_start.weight_decay", "0 or more")
     need(config.warm_start.batch >= 1, "warm_start.batch", "at least 1")
 
 
@@ -245,14 +248,22 @@ class EvalConfig:
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
+    @staticmethod
+    def of(config: TrainConfig) -> EvalConfig:
+        """What a run evaluated its models with."""
+        return EvalConfig(
+            config.suite, config.seed, config.out, config.system, config.turn_limit, config.slots,
+            config.rollout.max_new_tokens, config.rollout.context, config.feedback, config.evaluation,
+        )  # fmt: skip
+
 
 def check_eval(config: EvalConfig) -> None:
     """Raise RlefError for values that cannot be meant."""
     check(
         TrainConfig(
-            turn_limit=config.turn_limit, slots=config.slots, feedback=config.feedback, evaluation=config.evaluation,
+            seed=config.seed, turn_limit=config.turn_limit, slots=config.slots, feedback=config.feedback,
             rollout=RolloutConfig(max_new_tokens=config.max_new_tokens, context=config.context),
-            ppo=PPOConfig(token_budget=max(config.context, 1)),
+            ppo=PPOConfig(token_budget=max(config.context, 1)), evaluation=config.evaluation,
         )
     )  # fmt: skip
 

@@ -57,7 +57,7 @@ class _Conversation:
         )
         self.ids += [*self.new, *sample.ids]
         self.truncated, self.sandbox_failure = step.truncated, step.sandbox_failure
-        self.new = chat.follow(sample.ids, step.observation) if step.observation else []
+        self.new = [] if self.dialogue.done else chat.follow(sample.ids, step.observation)
 
 
 def collect(

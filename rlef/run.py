@@ -1,6 +1,7 @@
 """The run folder: files that are only ever added to or replaced whole, so that a killed run loses nothing.
 
-    config.toml  metrics.jsonl  episodes.jsonl  evaluation/  checkpoints/  result.json  curves.png  report.html
+    config.toml  metrics.jsonl  tensorboard/  episodes.jsonl  evaluation/  checkpoints/  result.json  curves.png
+    report.html
 
 A checkpoint notes how long the growing files were. Resuming cuts them back to that, so a resumed run writes the same
 lines as one that was never stopped.
@@ -10,7 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,19 +33,39 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._board: Any = None
 
     @staticmethod
     def create(config: TrainConfig) -> Run:
         """A new folder under `config.out`, named by date and seed."""
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-        folder = Path(config.out) / f"{stamp}-seed{config.seed}"
-        with guard(folder):
-            (folder / "checkpoints").mkdir(parents=True)
-            (folder / "evaluation").mkdir()
-            save_config(config, folder / "config.toml")
-            for name in GROWING:
-                (folder / name).touch()
-        return Run(folder)
+        run = Run(Path(config.out) / f"{stamp}-seed{config.seed}")
+        try:
+            with guard(run.folder, resume=False):
+                (run.folder / "checkpoints").mkdir(parents=True)
+                (run.folder / "evaluation").mkdir()
+                save_config(config, run.folder / "config.toml")
+                for name in GROWING:
+                    (run.folder / name).touch()
+        except RlefError:
+            run.discard_if_empty()
+            raise
+        return run
+
+    def discard_if_empty(self) -> None:
+        """Remove a folder in which nothing has been computed yet."""
+        if not any(any((self.folder / name).glob("*")) for name in ("checkpoints", "evaluation")):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep a second process out. Raises RlefError when there is one already."""
+        with (self.folder / "config.toml").open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RlefError(f"another process is working on {self.folder}; wait for it, or stop it") from error
+            yield
 
     @staticmethod
     def open(folder: Path) -> Run:
@@ -57,9 +80,18 @@ class Run:
         return load_config(self.folder / "config.toml")
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Add a line to metrics.jsonl."""
-        with guard(self.folder), (self.folder / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps({"step": step, **metrics}) + "\n")
+        """Add a line to metrics.jsonl, and the same numbers to TensorBoard's files."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        known = {name: value for name, value in metrics.items() if math.isfinite(value)}  # JSON has no NaN
+        with guard(self.folder):
+            with (self.folder / "metrics.jsonl").open("a") as file:
+                file.write(json.dumps({"step": step, **known}) + "\n")
+            if self._board is None:  # what a killed process wrote from this step on is purged
+                self._board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=step)
+            for name, value in known.items():
+                self._board.add_scalar(name, value, step)
+            self._board.flush()
 
     def add_episodes(self, episodes: Sequence[Episode]) -> None:
         """Add lines to episodes.jsonl."""
@@ -102,13 +134,31 @@ class Run:
         import torch
 
         folder = self.folder / "checkpoints" / "latest"
-        _finish_replacing(folder)
+        finish_replacing(folder)
         if not (folder / "trainer.pt").exists():
             return None
-        saved = torch.load(folder / "trainer.pt", weights_only=True)
+        saved = torch.load(folder / "trainer.pt", weights_only=True, map_location="cpu")
         for name, length in saved["lengths"].items():
-            os.truncate(self.folder / name, length)
+            path = self.folder / name
+            if not path.exists() or path.stat().st_size < length:
+                raise RlefError(f"{path} is shorter than when the checkpoint was made; put the whole file back")
+            os.truncate(path, length)
         return saved["step"], folder, saved["state"]
+
+    def minutes(self, stage: str = "", more: float = 0.0) -> dict[str, float]:
+        """Minutes by stage over all processes that worked on this run, after adding some to a stage."""
+        path = self.folder / "minutes.json"
+        known: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+        if stage:
+            known[stage] = known.get(stage, 0.0) + more
+            with guard(self.folder), replacing(path) as part:
+                part.write_text(json.dumps(known) + "\n")
+        return known
+
+    def forget_result(self) -> None:
+        """Remove the evaluation of a trained model that is about to be trained further."""
+        for path in (self.folder / "evaluation" / "trained.jsonl", self.folder / "result.json"):
+            path.unlink(missing_ok=True)
 
     def restart(self) -> None:
         """Empty the growing files: training starts from its beginning."""
@@ -117,20 +167,19 @@ class Run:
 
 
 @contextlib.contextmanager
-def guard(folder: Path) -> Iterator[None]:
+def guard(folder: Path, resume: bool = True) -> Iterator[None]:
     """Turn what a disk can do to us into an RlefError with the remedy."""
+    then = f", then: rlef train --resume {folder} (nothing before is lost)" if resume else " and start again"
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise RlefError(
-                f"no space left for {folder}; free some, then: rlef train --resume {folder} (nothing before is lost)"
-            ) from error
+            raise RlefError(f"no space left for {folder}; free some{then}") from error
         raise RlefError(f"cannot write {folder}: {error.strerror or error}; choose another place with --out") from error
     except Exception as error:
         # safetensors reports a full disk as an error of its own
         if "No space left" in str(error) or "os error 28" in str(error):
-            raise RlefError(f"no space left for {folder}; free some, then: rlef train --resume {folder}") from error
+            raise RlefError(f"no space left for {folder}; free some{then}") from error
         raise
 
 
@@ -151,11 +200,12 @@ def replacing(path: Path) -> Iterator[Path]:
     _remove(old)
 
 
-def _finish_replacing(path: Path) -> None:
+def finish_replacing(path: Path) -> None:
     """A folder cannot be exchanged in one step: if the process died between the two, the old one comes back."""
     old = path.with_name(path.name + ".old")
     if old.exists() and not path.exists():
         old.rename(path)
+    _remove(old)
     _remove(path.with_name(path.name + ".part"))
 
 

@@ -1,12 +1,14 @@
 """The main job from top to bottom: warm start, evaluation, RLEF updates, evaluation, result.
 
 Every random draw comes from (seed, update), so a run that is resumed from a checkpoint goes on as if it had never been
-stopped. Ctrl-C ends after the current update with everything saved; a second one ends at once.
+stopped. Ctrl-C ends after the update under way with everything saved; a second one ends at once.
 """
 
 from __future__ import annotations
 
 import copy
+import dataclasses
+import os
 import platform
 import random
 import signal
@@ -21,8 +23,10 @@ import torch
 from rlef.config import TrainConfig
 from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import Episode
+from rlef.errors import RlefError
 from rlef.evaluation.evaluate import evaluate, outcomes_of
 from rlef.evaluation.metrics import compare, solved_final, summary
+from rlef.learners.optimiser import lowest_layers
 from rlef.learners.ppo import PPO
 from rlef.learners.sft import demonstrations, warm_start
 from rlef.policies.engine import Sampling, TransformersEngine
@@ -32,7 +36,7 @@ from rlef.report.curves import draw_curves
 from rlef.report.page import write_report
 from rlef.report.table import result_table
 from rlef.rollout import Start, collect
-from rlef.run import Run
+from rlef.run import Run, guard
 from sandbox import Sandbox
 from tasks import Suite, Task, load_suite
 
@@ -46,60 +50,84 @@ def train(run: Run) -> dict[str, Any] | None:
         RlefError, SandboxError, TaskError: what the user can mend; what was computed is saved.
     """
     config = run.config
-    suite = load_suite(config.suite)
-    train_tasks, held_out = suite["train"], _held_out(suite, config)
-    minutes: dict[str, float] = {}
-    with Sandbox(slots=config.slots) as box, _stopping() as stop, Display(run.folder) as display:
-        job = _Job(config, run, suite.name, train_tasks, held_out, box, display, minutes)
-        finished = job.all(stop)
-        if not finished:
-            display.say(f"stopped; everything is saved. Go on with: rlef train --resume {run.folder}")
-            return None
-        result = job.result()
-        run.save_result(result)
-        draw_curves(run.folder)
-        page = write_report(run.folder)
-        display.end(result_table(result), page)
-        return result
+    try:
+        with run.locked(), Display(run.folder) as display, _Interrupt() as interrupt:
+            suite = load_suite(config.suite)
+            tasks = usable_tasks(suite, "train")
+            held_out = usable_tasks(suite, config.evaluation.split, config.evaluation.tasks)
+            with Sandbox(slots=config.slots) as box:
+                try:
+                    finished = _Job(config, run, suite.name, tasks, held_out, box, display, interrupt).all()
+                except KeyboardInterrupt:
+                    finished = False
+            if not finished:
+                display.say(f"stopped; everything is saved. Go on with: rlef train --resume {run.folder}")
+                return None
+            result = _result(config, run, suite.name)
+            run.save_result(result)
+            with guard(run.folder):
+                draw_curves(run.folder)
+                page = write_report(run.folder)
+            display.end(result_table(result), page)
+            return result
+    except Exception:
+        run.discard_if_empty()
+        raise
+
+
+def usable_tasks(suite: Suite, split: str, count: int = 0) -> Sequence[Task]:
+    """The first `count` tasks of a split (all for 0). Raises RlefError when there is none, or one cannot be scored."""
+    tasks = suite[split][:count] if count else suite[split]
+    if not len(tasks):
+        raise RlefError(f'suite "{suite.name}" has no task in split "{split}"; name another split or suite')
+    for task in tasks:
+        if not task.private_tests:
+            raise RlefError(
+                f'task "{task.key}" of suite "{suite.name}" has no private test, so nothing decides its reward'
+            )
+    return tasks
 
 
 class _Job:
     """What the stages of a run share."""
 
     def __init__(
-        self, config: TrainConfig, run: Run, suite: str, train_tasks: Sequence[Task], held_out: Sequence[Task],
-        box: Sandbox, display: Display, minutes: dict[str, float],
+        self, config: TrainConfig, run: Run, suite: str, tasks: Sequence[Task], held_out: Sequence[Task],
+        box: Sandbox, display: Display, interrupt: _Interrupt,
     ) -> None:  # fmt: skip
         self.config, self.run, self.suite = config, run, suite
-        self.train_tasks, self.held_out = train_tasks, held_out
-        self.box, self.display, self.minutes = box, display, minutes
+        self.tasks, self.held_out = tasks, held_out
+        self.box, self.display, self.interrupt = box, display, interrupt
         self.settings = DialogueSettings(config.turn_limit, feedback=config.feedback)
 
-    def all(self, stop: list[bool]) -> bool:
+    def all(self) -> bool:
         """Warm start, updates, both evaluations; False when stopped before the end."""
+        config, run = self.config, self.run
         policy = self.warm_policy()
         engine = TransformersEngine(policy.model, policy.chat.stop_ids)
-        with self.timed("evaluation of the warm start"):
-            self.evaluation("warm_start", engine, policy)
-        if stop:
-            return False
-        ppo = PPO(policy.model, copy.deepcopy(policy.model), self.config.ppo, self.config.seed,
-                  self.config.rollout.temperature)  # fmt: skip
-        saved = self.run.load_state()
+        self.evaluation("warm_start", engine, policy)
+        reference = copy.deepcopy(policy.model)
+        ppo = PPO(policy.model, reference, config.ppo, config.seed, config.rollout.temperature)
+        saved = run.load_state()
+        done = saved[0] if saved else 0
         if saved is None:
-            self.run.restart()
+            run.restart()
+            self.log_evaluation("warm_start", 0)
         else:
             _, folder, state = saved
-            weights = load_policy(str(folder), self.config.system).model.state_dict()
-            policy.model.load_state_dict(weights)
+            policy.model.load_state_dict(load_policy(str(folder), config.system).model.state_dict())
             ppo.load_state_dict(dict(state))
             engine.load(policy.model)
         engine.critic = ppo.critic
-        with self.timed("RLEF updates"):
-            if not self.updates(saved[0] if saved else 0, policy, engine, ppo, stop):
+        if done < config.ppo.updates:
+            run.forget_result()
+            with self.timed("updates"):
+                done = self.updates(done, policy, engine, ppo)
+            if done < config.ppo.updates or self.interrupt.asked:
                 return False
-        with self.timed("evaluation of the trained model"):
-            self.evaluation("trained", engine, policy)
+        engine.critic = None
+        self.evaluation("trained", engine, policy)
+        self.log_evaluation("trained", done)
         return True
 
     def warm_policy(self) -> Policy:
@@ -108,12 +136,11 @@ class _Job:
         saved = self.run.folder / "checkpoints" / "warm-start"
         if saved.exists():
             return load_policy(str(saved), config.system)
-        with self.timed("warm start"):
-            policy = load_policy(config.model, config.system)
+        policy = load_policy(config.model, config.system)
+        lowest_layers(policy.model, config.ppo.frozen_layers)  # a number too large is better refused now
+        with self.timed("warm_start"):
             if config.warm_start.epochs and config.warm_start.programs + config.warm_start.repairs:
-                shown = demonstrations(
-                    self.train_tasks, config.warm_start, policy.chat, self.box, self.settings, config.seed
-                )
+                shown = demonstrations(self.tasks, config.warm_start, policy.chat, self.box, self.settings, config.seed)
                 torch.manual_seed(config.seed)
                 steps = config.warm_start.epochs * -(-len(shown) // config.warm_start.batch)
                 with self.display.stage(f"warm start on {len(shown)} demonstrations", steps) as tick:
@@ -128,35 +155,42 @@ class _Job:
         """Episodes on the held-out tasks, the same seeds for every model; kept in the run folder."""
         if self.run.evaluation(name) is not None:
             return
+        rollout = dataclasses.replace(self.config.rollout, context=self.context(policy))
         total = len(self.held_out) * self.config.evaluation.samples
-        with self.display.stage(f"evaluation: {name.replace('_', ' ')}", total) as tick:
+        with (
+            self.timed(f"evaluation_{name}"),
+            self.display.stage(f"evaluation: {name.replace('_', ' ')}", total) as tick,
+        ):
             episodes = evaluate(
-                engine, policy.chat, self.held_out, self.box, self.config.evaluation, self.settings,
-                self.config.rollout, seed=self.config.seed, suite=self.suite, progress=tick,
+                engine, policy.chat, self.held_out, self.box, self.config.evaluation, self.settings, rollout,
+                seed=self.config.seed, suite=self.suite, progress=tick,
             )  # fmt: skip
+        check_health(episodes)
         self.run.save_evaluation(name, episodes)
-        step = 0 if name == "warm_start" else self.config.ppo.updates
-        solved = summary(outcomes_of(episodes), self.config.turn_limit, draws=1)
-        final = f"solved_1@{self.config.turn_limit}"
-        self.run.log(
-            step, {"eval/solved_first": solved["solved_first"]["mean"], "eval/solved_final": solved[final]["mean"]}
-        )
 
-    def updates(self, done: int, policy: Policy, engine: TransformersEngine, ppo: PPO, stop: list[bool]) -> bool:
-        """RLEF updates from `done` on; False when stopped."""
+    def log_evaluation(self, name: str, step: int) -> None:
+        """The line of an evaluation in the metrics."""
+        solved = summary(outcomes_of(self.run.evaluation(name) or []), self.config.turn_limit, draws=1)
+        first, final = solved["solved_first"]["mean"], solved[f"solved_1@{self.config.turn_limit}"]["mean"]
+        self.run.log(step, {"eval/solved_first": first, "eval/solved_final": final})
+
+    def context(self, policy: Policy) -> int:
+        """Tokens of the longest conversation."""
+        return min(self.config.rollout.context, policy.context)
+
+    def updates(self, done: int, policy: Policy, engine: TransformersEngine, ppo: PPO) -> int:
+        """RLEF updates from `done` on; returns how many are done now."""
         config = self.config
         sampling = Sampling(config.rollout.temperature, 1.0, config.rollout.max_new_tokens)
-        context = min(config.rollout.context, policy.context)
-        with self.display.training(config.ppo.updates, done) as show:
+        with self.display.training(config.ppo.updates, done) as show, self.interrupt.postponed():
             for number in range(done, config.ppo.updates):
-                if stop:
-                    break
                 started = time.monotonic()
-                starts = _starts(self.train_tasks, config, number)
+                starts = _starts(self.tasks, config, number)
                 episodes = collect(
-                    starts, engine, policy.chat, self.box, sampling=sampling, settings=self.settings, context=context,
-                    step=number, suite=self.suite, progress=show.rollout(len(starts)),
+                    starts, engine, policy.chat, self.box, sampling=sampling, settings=self.settings,
+                    context=self.context(policy), step=number, suite=self.suite, progress=show.rollout(len(starts)),
                 )  # fmt: skip
+                check_health(episodes)
                 sampled = time.monotonic()
                 metrics = _describe(episodes) | ppo.update(episodes, number, show.learning())
                 engine.load(policy.model)
@@ -171,39 +205,50 @@ class _Job:
                 self.run.log(number + 1, metrics)
                 show.update(metrics)
                 done = number + 1
-                if done % config.checkpoint_every == 0 or stop or done == config.ppo.updates:
+                if done % config.checkpoint_every == 0 or self.interrupt.asked or done == config.ppo.updates:
                     self.run.save_state(done, policy.model, policy.tokenizer, ppo.state_dict())
-        return done == config.ppo.updates
-
-    def result(self) -> dict[str, Any]:
-        """The content of result.json."""
-        limit = self.config.turn_limit
-        before = outcomes_of(self.run.evaluation("warm_start") or [])
-        after = outcomes_of(self.run.evaluation("trained") or [])
-        comparison = compare(solved_final(before), solved_final(after))
-        return {
-            "suite": self.suite,
-            "split": self.config.evaluation.split,
-            "seed": self.config.seed,
-            "warm_start": summary(before, limit),
-            "trained": summary(after, limit),
-            f"difference_1@{limit}": {**comparison.difference.as_dict(), "p_value": comparison.p_value},
-            f"ratio_1@{limit}": comparison.ratio.as_dict(),
-            "minutes": self.minutes,
-            "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
-        }
+                if self.interrupt.asked:
+                    break
+        return done
 
     @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        """Minutes of a stage, for the result."""
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the minutes of a stage to the run's."""
         started = time.monotonic()
-        yield
-        self.minutes[name] = (time.monotonic() - started) / 60
+        try:
+            yield
+        finally:
+            self.run.minutes(stage, (time.monotonic() - started) / 60)
 
 
-def _held_out(suite: Suite, config: TrainConfig) -> Sequence[Task]:
-    tasks = suite[config.evaluation.split]
-    return tasks[: config.evaluation.tasks] if config.evaluation.tasks else tasks
+def check_health(episodes: Sequence[Episode]) -> None:
+    """Raise RlefError when there is nothing to learn from: the sandbox is broken, or no prompt fits."""
+    failed = sum(episode.sandbox_failure for episode in episodes)
+    if failed > len(episodes) / 2:
+        raise RlefError(
+            f"the sandbox failed on {failed} of {len(episodes)} episodes; see that the Docker Engine runs, then go on "
+            "with --resume"
+        )
+    if not any(episode.turns for episode in episodes):
+        raise RlefError("no task fits the context; raise rollout.context, or lower rollout.max_new_tokens")
+
+
+def _result(config: TrainConfig, run: Run, suite: str) -> dict[str, Any]:
+    """The content of result.json."""
+    limit = config.turn_limit
+    before, after = (outcomes_of(run.evaluation(name) or []) for name in ("warm_start", "trained"))
+    comparison = compare(solved_final(before), solved_final(after))
+    return {
+        "suite": suite,
+        "split": config.evaluation.split,
+        "seed": config.seed,
+        "warm_start": summary(before, limit),
+        "trained": summary(after, limit),
+        f"difference_1@{limit}": {**comparison.difference.as_dict(), "p_value": comparison.p_value},
+        f"ratio_1@{limit}": comparison.ratio.as_dict(),
+        "minutes": run.minutes(),
+        "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+    }
 
 
 def _starts(tasks: Sequence[Task], config: TrainConfig, number: int) -> list[Start]:
@@ -240,19 +285,32 @@ def _describe(episodes: Sequence[Episode]) -> dict[str, float]:
     }
 
 
-@contextmanager
-def _stopping() -> Iterator[list[bool]]:
-    """A list that becomes non-empty at the first Ctrl-C; the second one raises KeyboardInterrupt."""
-    asked: list[bool] = []
+class _Interrupt:
+    """What Ctrl-C does: outside of updates it ends the stage at once (a stage starts again as a whole); within updates
+    the first one waits for the end of the update, the second one does not."""
 
-    def ask(number: int, frame: Any) -> None:
-        if asked:
+    def __init__(self) -> None:
+        self.asked = False
+        self._wait = False
+
+    def __enter__(self) -> _Interrupt:
+        self._before = signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    @contextmanager
+    def postponed(self) -> Iterator[None]:
+        """Within it the first Ctrl-C only sets `asked`."""
+        self._wait = True
+        try:
+            yield
+        finally:
+            self._wait = False
+
+    def _handle(self, number: int, frame: Any) -> None:
+        if self.asked or not self._wait:
             raise KeyboardInterrupt
-        asked.append(True)
-        print("\nstopping after this update (Ctrl-C again: at once, going back to the last checkpoint)", flush=True)
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, before)
+        self.asked = True
+        os.write(2, b"\nstopping after this update (Ctrl-C again: at once, going back to the last checkpoint)\n")

@@ -1,8 +1,8 @@
 """Finds the program in a model's answer.
 
 Models fence code in several ways and are cut off in the middle of a block, so the rules are explicit: reasoning
-sections are dropped; of the fenced blocks the last one whose tag is the task's language (or that has no tag) counts; a
-fence that was never closed runs to the end of the text. Text without a fence holds no program.
+sections are dropped; of the fenced blocks the last one whose tag is the task's language counts, else the last one
+without a tag; a fence that was never closed runs to the end of the text. Text without a fence holds no program.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ _FENCE = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _TAGS = {
-    "python": {"", "python", "python3", "py", "py3"},
-    "cpp": {"", "cpp", "c++", "cc", "cxx"},
+    "python": {"python", "python3", "py", "py3"},
+    "cpp": {"cpp", "c++", "cc", "cxx"},
 }
 
 
 def find_program(answer: str, language: str = "python") -> str | None:
     """The source text of the program in `answer`, None when there is none."""
     text = _THINKING.sub("", answer.replace("\r\n", "\n"))
-    tags = _TAGS.get(language, {"", language})
-    blocks = [match["code"] for match in _FENCE.finditer(text) if match["tag"].lower() in tags]
-    programs = [code for code in blocks if code.strip()]
-    return programs[-1] if programs else None
+    blocks = [(match["tag"].lower(), match["code"]) for match in _FENCE.finditer(text) if match["code"].strip()]
+    for tags in (_TAGS.get(language, {language}), {""}):
+        if programs := [code for tag, code in blocks if tag in tags]:
+            return programs[-1]
+    return None

@@ -16,7 +16,7 @@ from rlef.policies.engine import TransformersEngine
 from rlef.policies.load import load_policy
 from rlef.progress import Display
 from rlef.report.table import interval
-from rlef.run import guard
+from rlef.run import finish_replacing, guard
 from sandbox import Sandbox
 from tasks import load_suite
 
@@ -33,8 +33,6 @@ def run_evaluation(model: str, config: EvalConfig) -> Path:
     policy = load_policy(name, config.system)
     engine = TransformersEngine(policy.model, policy.chat.stop_ids)
     folder = Path(config.out) / f"{datetime.now():%Y%m%d-%H%M%S}-eval"
-    with guard(folder):
-        folder.mkdir(parents=True)
     settings = DialogueSettings(config.turn_limit, feedback=config.feedback)
     rollout = RolloutConfig(max_new_tokens=config.max_new_tokens, context=min(config.context, policy.context))
     with Sandbox(slots=config.slots) as box, Display(folder) as display:
@@ -43,10 +41,12 @@ def run_evaluation(model: str, config: EvalConfig) -> Path:
                 engine, policy.chat, tasks, box, config.evaluation, settings, rollout, seed=config.seed,
                 suite=suite.name, progress=tick,
             )  # fmt: skip
+        with guard(folder, resume=False):
+            folder.mkdir(parents=True)
+            append_episodes(folder / "episodes.jsonl", episodes)
         block = summary(outcomes_of(episodes), config.turn_limit)
         result = {"model": model, "suite": suite.name, "split": config.evaluation.split, "seed": config.seed, **block}
-        with guard(folder):
-            append_episodes(folder / "episodes.jsonl", episodes)
+        with guard(folder, resume=False):
             (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n")
         for key in ("solved_first", f"solved_1@{config.turn_limit}", "repair_rate"):
             display.say(f"{key:14s} {interval(block[key])}")
@@ -60,7 +60,8 @@ def model_of(name: str) -> str:
     final = Path(name) / "checkpoints"
     if not final.is_dir():
         return name
-    for choice in ("final", "latest", "warm-start"):
+    finish_replacing(final / "latest")
+    for choice in ("latest", "warm-start"):
         if (final / choice / "config.json").exists():
             return str(final / choice)
     raise RlefError(f"{name}: no checkpoint yet; go on with: rlef train --resume {name}")

@@ -51,7 +51,7 @@ def outcomes_of(episodes: Sequence[Episode]) -> list[Outcome]:
             seed=episode.seed,
             passed_by_turn=episode.passed_by_turn or (False,),
             failed=episode.sandbox_failure,
-            public_passed=bool(episode.turns) and episode.turns[-1].public_passed,
+            public_passed=bool(episode.turns) and (episode.passed or episode.turns[-1].public_passed),
         )
         for episode in episodes
     ]

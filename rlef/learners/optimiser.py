@@ -26,25 +26,18 @@ def use_training_attention(model: Any) -> None:
         model.set_attn_implementation("eager")
 
 
-def freeze_lowest(model: Any, layers: int) -> None:
-    """Exclude the lowest `layers` layers and the embeddings (with a tied output layer) from training.
+def lowest_layers(model: Any, layers: int) -> list[torch.nn.Module]:
+    """The embedding and the lowest `layers` layers; nothing for 0.
 
     Raises:
         RlefError: the model has no more layers than that.
     """
-    if not layers:
-        return
     total = model.config.get_text_config().num_hidden_layers
-    stacks = [
-        module
-        for module in model.base_model.children()
-        if isinstance(module, torch.nn.ModuleList) and len(module) == total
-    ]
-    if layers >= total or not stacks:
+    lists = [child for child in model.base_model.children() if isinstance(child, torch.nn.ModuleList)]
+    stack = next((one for one in lists if len(one) == total), None)
+    if layers and (layers >= total or stack is None):
         raise RlefError(f"ppo.frozen_layers = {layers}: the model has {total} layers and one must be trained; lower it")
-    model.get_input_embeddings().requires_grad_(False)
-    for layer in stacks[0][:layers]:
-        layer.requires_grad_(False)
+    return [model.get_input_embeddings(), *(stack or [])[:layers]] if layers else []
 
 
 def autocast(model: Any) -> contextlib.AbstractContextManager[Any]:

@@ -23,8 +23,8 @@ from rlef.errors import RlefError
 from rlef.learners.advantages import normalise, turn_advantages, turn_returns
 from rlef.learners.batch import action_logprobs, forward, micro_batches, to_batch
 from rlef.learners.losses import explained_variance, mean_log_ratio, policy_loss, value_loss
-from rlef.learners.optimiser import autocast, freeze_lowest, make_optimiser, use_training_attention
-from rlef.policies.engine import sampling_dtype
+from rlef.learners.optimiser import autocast, lowest_layers, make_optimiser, use_training_attention
+from rlef.policies.engine import cast_weights, sampling_dtype
 
 
 class Critic(nn.Module):
@@ -52,10 +52,13 @@ class PPO:
 
     def __init__(self, model: Any, reference: Any, config: PPOConfig, seed: int, temperature: float = 1.0) -> None:
         self.model, self.config, self.seed, self.temperature = model, config, seed, temperature
-        self.reference = reference.requires_grad_(False).to(sampling_dtype(model.device)).eval()
+        self.reference = reference.requires_grad_(False).eval()
+        cast_weights(self.reference, sampling_dtype(model.device))
         self.critic = Critic(model.config.get_text_config().hidden_size).to(model.device)
         use_training_attention(model)
-        freeze_lowest(model, config.frozen_layers)
+        use_training_attention(self.reference)
+        for frozen in lowest_layers(model, config.frozen_layers):
+            frozen.requires_grad_(False)
         self.optimiser = make_optimiser(model.parameters(), config.learning_rate, config.weight_decay)
         self.critic_optimiser = make_optimiser(self.critic.parameters(), config.critic_learning_rate, 0.0)
         self.steps = 0
@@ -117,7 +120,6 @@ class PPO:
         sums: dict[str, float] = {"policy": 0.0, "value": 0.0, "approx_kl": 0.0, "clipped": 0.0, "entropy": 0.0}
         tokens = turns = done = 0
         norms: list[float] = []
-        self.model.train()
         for chosen in (order[part::parts] for part in range(parts)):
             size = sum(len(turn.response_ids) for i in chosen for turn in episodes[i].turns)
             count = sum(len(episodes[i].turns) for i in chosen)
@@ -147,7 +149,6 @@ class PPO:
                 progress(done / len(episodes))
             norms.append(self._step())
             tokens, turns = tokens + size, turns + count
-        self.model.eval()
         return {
             "losses/policy_loss": sums["policy"] / tokens,
             "losses/value_loss": sums["value"] / turns,
@@ -163,7 +164,9 @@ class PPO:
         if not torch.isfinite(norm):
             self.optimiser.zero_grad()
             self.critic_optimiser.zero_grad()
-            raise RlefError("the gradient is not a number; lower ppo.learning_rate, then resume the run")
+            raise RlefError(
+                "the gradient is not a number; lower ppo.learning_rate in the run's config.toml, then resume it"
+            )
         self.steps += 1
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * min(1.0, self.steps / max(1, self.config.warmup))

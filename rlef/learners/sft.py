@@ -68,6 +68,13 @@ def demonstrations(
                 )
             )  # fmt: skip
     episodes = [Episode(task.key, seed, tuple(said)) for (task, _), said in zip(chosen, turns, strict=True)]
+    for (task, programs), episode in zip(chosen, episodes, strict=True):
+        last = episode.turns[-1]
+        ours = {"sandbox_failure", "checker_failure"} & {*last.public, *(last.private or ())}
+        if len(episode.turns) == len(programs) and not episode.passed and not ours:
+            raise RlefError(
+                f'the reference of task "{task.key}" does not pass its tests; `rlef tasks check` lists all such tasks'
+            )
     # A wrong program that passes the public tests has no feedback and so no repair: it is no demonstration.
     return [episode for episode in episodes if episode.passed]
 

@@ -42,7 +42,7 @@ class Chat:
         if not whole.startswith(opening) or not longer.startswith(whole) or longer.count(answer) != 1:
             raise RlefError(
                 "the chat template is not prefix-preserving (it rewrites earlier turns when one is added); "
-                "use a template without that, or train with turn_limit = 1"
+                "use a template without that"
             )
         self._opening = tuple(map(self._structure, _split(opening, first)))
         closing, after = longer[len(opening) :].removeprefix(answer), whole[len(opening) :].removeprefix(answer)

@@ -77,4 +77,8 @@ def _convert(gguf: Path, folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    print(embedded_model())
+    try:
+        print(embedded_model())
+    except RlefError as error:
+        print(f"rlef: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -79,10 +79,10 @@ class TransformersEngine:
     ) -> None:
         self._model = copy.deepcopy(model).eval().requires_grad_(False)
         self._model.set_attn_implementation("sdpa")
-        self._model.to(dtype or sampling_dtype(self._model.device))
-        self._stop = torch.zeros(self._model.config.vocab_size, dtype=torch.bool)
-        self._stop[[token for token in stop_ids if token < len(self._stop)]] = True
+        cast_weights(self._model, dtype or sampling_dtype(self._model.device))
         config = self._model.config.get_text_config()
+        self._stop = torch.zeros(config.vocab_size, dtype=torch.bool)
+        self._stop[[token for token in stop_ids if token < len(self._stop)]] = True
         heads = config.num_attention_heads
         dimension = getattr(config, "head_dim", None) or config.hidden_size // heads
         self._shape = (config.num_hidden_layers, getattr(config, "num_key_value_heads", None) or heads, dimension)
@@ -105,7 +105,9 @@ class TransformersEngine:
 
     @torch.inference_mode()
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Sample]:
-        """One sample per request, in order."""
+        """One sample per request, in order. Dialogues that are not asked for any more are forgotten."""
+        wanted = {request.key for request in requests}
+        self._kept = {key: kept for key, kept in self._kept.items() if key in wanted}
         samples: list[Sample | None] = [None] * len(requests)
         by_length = sorted(range(len(requests)), key=lambda i: len(requests[i].ids))
         for start in range(0, len(by_length), self._batch):
@@ -218,9 +220,10 @@ class TransformersEngine:
             [row.uniforms[len(row.ids)] for row in running], dtype=torch.float32, device=logits.device
         )
         cumulative = logprobs.exp().cumsum_(-1)
-        # At most the total of the row, which rounding leaves just off one: then the last token with any mass is drawn.
-        target = (uniforms * cumulative[:, -1])[:, None]
-        tokens = torch.searchsorted(cumulative, target, right=True).clamp_(max=logprobs.shape[-1] - 1)
+        # Always below the row's total, which rounding leaves just off one, so a token with mass is drawn.
+        total = cumulative[:, -1:]
+        target = torch.minimum(uniforms[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))
+        tokens = torch.searchsorted(cumulative, target, right=True)
         chosen = logprobs.gather(-1, tokens)[:, 0]
         return (tokens if names is None else names.gather(-1, tokens))[:, 0].cpu(), chosen.cpu()
 
@@ -241,6 +244,12 @@ def nucleus(logprobs: torch.Tensor, top_p: float) -> tuple[torch.Tensor, torch.T
         k *= 4
     ordered = ordered.masked_fill(mass - ordered.exp() >= top_p, -torch.inf)
     return torch.log_softmax(ordered, -1), names
+
+
+def cast_weights(model: Any, dtype: torch.dtype) -> None:
+    """Cast parameters and leave buffers alone: rotary frequencies rounded to bfloat16 would be another model."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(dtype)
 
 
 def sampling_dtype(device: Any) -> torch.dtype:

@@ -13,6 +13,7 @@ CASES = {
     "tag and more": ("```py title=solution\nprint(1)\n```", "print(1)\n"),
     "other language": ("```cpp\nint main() {}\n```", None),
     "output after the program": ("```python\nprint(1)\n```\n```text\n1\n```", "print(1)\n"),
+    "tagged before untagged": ("```python\nprint(1)\n```\nOutput:\n```\n1\n```", "print(1)\n"),
     "the last program counts": ("```python\nfirst\n```\nBetter:\n```python\nsecond\n```", "second\n"),
     "never closed": ("```python\nprint(1)\nprint(2)", "print(1)\nprint(2)"),
     "tildes": ("~~~python\nprint(1)\n~~~", "print(1)\n"),
