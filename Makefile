@@ -14,6 +14,9 @@ key := $(shell { cat pyproject.toml; echo '$(TORCH)'; } | sha256sum | cut -c1-16
 installed := .venv/.installed-$(key)
 pip := $(bin)/python -m pip --disable-pip-version-check --quiet
 say := @echo setup:
+# PyPI's own build for x86_64 is the one with CUDA; where PyTorch's index answers, the build for processors is taken.
+cpu := https://download.pytorch.org/whl/cpu
+reach := import urllib.request as u; u.urlopen("$(cpu)/", timeout=5); print("--extra-index-url $(cpu)")
 
 .PHONY: help setup train test lint clean
 
@@ -32,7 +35,8 @@ setup: $(installed)
 train: setup
 	$(bin)/rlef train $(ARGS)
 
-test: setup lint
+test: setup
+	@$(MAKE) --no-print-directory lint
 	$(bin)/python -m pytest $(ARGS)
 
 lint:
@@ -45,7 +49,8 @@ clean:
 $(installed): $(bin)/pip
 	$(say) installing rlef and its dependencies into .venv '(a few minutes the first time)'
 	@$(bin)/python -c 'import importlib.metadata as m; print("setup: .venv has torch", m.version("torch"))' 2>/dev/null \
-	  || { echo "setup: installing $$TORCH"; $(pip) install $$TORCH; }
+	  || { echo "setup: installing $$TORCH"; \
+	       index=$$($(bin)/python -c '$(reach)' 2>/dev/null) || true; $(pip) install $$TORCH $$index; }
 	@$(pip) install -e '.[dev]'
 	@rm -f .venv/.installed-*
 	@touch $@

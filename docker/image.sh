@@ -9,7 +9,7 @@ packages="python3 g++"
 suite=bookworm
 hash=$(cat "$here/Dockerfile" "$here/image.sh" | sha256sum | cut -c1-16)
 image="rlef-sandbox:$hash"
-cache="${XDG_CACHE_HOME:-$HOME/.cache}/rlef"
+cache="${RLEF_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rlef}"
 tarball="$cache/sandbox-$hash.tar"
 
 say() { echo "image: $*"; }
@@ -49,7 +49,7 @@ if ! command -v mmdebstrap >/dev/null 2>&1 && ! command -v debootstrap >/dev/nul
         give_up "apt-get could not install mmdebstrap or debootstrap"
 fi
 
-mkdir -p "$cache" || give_up "cannot write $cache; set XDG_CACHE_HOME to a folder that can be written"
+mkdir -p "$cache" || give_up "cannot write $cache; set RLEF_CACHE to a folder that can be written"
 work=$(mktemp -d)
 trap 'rm -rf "$work" "$tarball.part"' EXIT
 strip_setid='find "$1" -xdev -type f ( -perm -4000 -o -perm -2000 ) -exec chmod a-s {} +'

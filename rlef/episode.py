@@ -38,6 +38,8 @@ class Turn:
     response_ids: tuple[int, ...] = ()
     logprobs: tuple[float, ...] = ()
     """Natural log-probability of each sampled token under the policy that sampled it, at its temperature."""
+    trust: str = "sound"
+    """"forgeable" where the tests ran inside the program's own process (assert tests): exclude these if in doubt."""
     value: float | None = None
     """The critic's estimate at the last prompt token when the response was sampled."""
 

@@ -49,6 +49,7 @@ class _Conversation:
                 public=step.public,
                 private=step.private,
                 reward=step.reward,
+                trust=step.trust,
                 prompt_ids=tuple(self.new),
                 response_ids=sample.ids,
                 logprobs=sample.logprobs,

@@ -56,6 +56,8 @@ def train(run: Run) -> dict[str, Any] | None:
             tasks = usable_tasks(suite, "train")
             held_out = usable_tasks(suite, config.evaluation.split, config.evaluation.tasks)
             with Sandbox(slots=config.slots) as box:
+                active = box.protections()
+                display.say(f"sandbox: {config.slots} slots, {active.get('mode')} mode, cgroup {active.get('cgroup')}")
                 try:
                     finished = _Job(config, run, suite.name, tasks, held_out, box, display, interrupt).all()
                 except KeyboardInterrupt:

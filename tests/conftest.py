@@ -3,7 +3,12 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile("rlef", deadline=None)
+hypothesis.settings.load_profile("rlef")
 
 ON_CI = os.environ.get("CI", "").lower() in ("1", "true")
 

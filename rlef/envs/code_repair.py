@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, SupportsFloat
 
 import gymnasium
@@ -71,7 +72,7 @@ class CodeRepairEnv(gymnasium.Env[str, str]):
 
     def __init__(
         self,
-        suite: str | Sequence[Task] = "starter",
+        suite: str | Path | Sequence[Task] = "starter",
         split: str = "train",
         turn_limit: int = 3,
         reward: str = "execution",
@@ -79,7 +80,7 @@ class CodeRepairEnv(gymnasium.Env[str, str]):
         box: Sandbox | None = None,
         render_mode: str | None = None,
     ) -> None:
-        self.tasks = load_suite(suite)[split] if isinstance(suite, str) else suite
+        self.tasks = tasks_of(suite, split)
         self.settings = settings_of(turn_limit, reward, feedback)
         self.observation_space, self.action_space = UnicodeText(), UnicodeText()
         self.render_mode = render_mode
@@ -147,6 +148,16 @@ def settings_of(turn_limit: int, reward: str, feedback: FeedbackConfig | None) -
     return DialogueSettings(turn_limit, feedback=feedback or FeedbackConfig(), reward=REWARDS[reward])
 
 
+def tasks_of(suite: str | Path | Sequence[Task], split: str) -> Sequence[Task]:
+    """Tasks of a suite's split, or the tasks given. Raises RlefError when there is none."""
+    tasks = load_suite(suite)[split] if isinstance(suite, str | Path) else suite
+    if not len(tasks):
+        raise RlefError(
+            f'suite "{suite}" has no task in split "{split}"; name another' if tasks is not suite else "no tasks"
+        )
+    return tasks
+
+
 def task_of(tasks: Sequence[Task], key: str) -> Task:
     """The task with this key. Raises RlefError when there is none."""
     for task in tasks:
@@ -166,6 +177,7 @@ def info_of(dialogue: Dialogue, step: Step) -> dict[str, Any]:
         "program": step.program,
         "sandbox_failure": step.sandbox_failure,
         "wall_s": step.wall_s,
+        "trust": step.trust,
     }
 
 

@@ -14,9 +14,10 @@ from rlef.config import FeedbackConfig
 from rlef.envs.answers import find_program
 from rlef.envs.feedback import feedback_text, task_text
 from rlef.envs.rewards import Facts, Reward, execution
+from rlef.errors import RlefError
 from sandbox import Program
 from tasks import Report, Task, Verdict, judge_many
-from tasks.judge import Box
+from tasks.judge import Box, Trust
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,19 @@ class Step:
     sandbox_failure: bool
     wall_s: float
     """Time the program ran, over all tests, in seconds."""
+    trust: Trust
+    """Whether the verdicts could have been forged by the program (`tasks.judge`)."""
 
 
 class Dialogue:
-    """One episode. `observation` is what to answer next; `done` says that it is over."""
+    """One episode. `observation` is what to answer next; `done` says that it is over.
+
+    Raises RlefError for a task without private tests: nothing would decide its reward.
+    """
 
     def __init__(self, task: Task, settings: DialogueSettings | None = None) -> None:
+        if not task.private_tests:
+            raise RlefError(f'task "{task.key}" has no private test, so nothing decides its reward; leave it out')
         self.task = task
         self.settings = settings or DialogueSettings()
         self.observation = task_text(task, self.settings.feedback)
@@ -117,4 +125,5 @@ def _advance(dialogue: Dialogue, program: str | None, report: Report) -> Step:
         truncated=failed,
         sandbox_failure=failed,
         wall_s=sum(costs),
+        trust=report.trust,
     )

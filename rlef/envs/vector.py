@@ -8,6 +8,7 @@ s + i plays.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -15,7 +16,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from rlef.config import FeedbackConfig
-from rlef.envs.code_repair import CodeRepairEnv, UnicodeText, info_of
+from rlef.envs.code_repair import CodeRepairEnv, UnicodeText, info_of, settings_of, tasks_of
 from rlef.envs.dialogue import step_many
 from sandbox import Sandbox
 from tasks import Task
@@ -31,7 +32,7 @@ class CodeRepairVectorEnv(VectorEnv[Texts, Any, Any]):
     def __init__(
         self,
         num_envs: int = 1,
-        suite: str | Sequence[Task] = "starter",
+        suite: str | Path | Sequence[Task] = "starter",
         split: str = "train",
         turn_limit: int = 3,
         reward: str = "execution",
@@ -39,9 +40,11 @@ class CodeRepairVectorEnv(VectorEnv[Texts, Any, Any]):
         box: Sandbox | None = None,
     ) -> None:
         self.num_envs = num_envs
+        tasks = tasks_of(suite, split)
+        settings_of(turn_limit, reward, feedback)  # a mistake is better found before a sandbox starts
         self._own_box = box is None
         self._box = box or Sandbox()
-        self._envs = [CodeRepairEnv(suite, split, turn_limit, reward, feedback, self._box) for _ in range(num_envs)]
+        self._envs = [CodeRepairEnv(tasks, split, turn_limit, reward, feedback, self._box) for _ in range(num_envs)]
         self.single_observation_space = self.single_action_space = UnicodeText()
         self.observation_space = gymnasium.spaces.Tuple([UnicodeText() for _ in range(num_envs)])
         self.action_space = gymnasium.spaces.Tuple([UnicodeText() for _ in range(num_envs)])

@@ -192,6 +192,13 @@ def test_vector_environment_plays_the_same_episodes(box):
             over[i] = single[2] or single[3]
 
 
+def test_what_cannot_be_scored_is_refused(box):
+    with pytest.raises(RlefError, match="no private test"):
+        Dialogue(replace(double(), private_tests=()))
+    with pytest.raises(RlefError, match="no tasks"):
+        gymnasium.make("rlef/CodeRepair-v0", suite=[], box=box)
+
+
 def test_transcript(box):
     env = gymnasium.make("rlef/CodeRepair-v0", suite=[double()], box=box, render_mode="ansi", turn_limit=1)
     env.reset(seed=0)
@@ -216,7 +223,7 @@ ANYTHING = st.one_of(
 
 
 @given(answer=ANYTHING)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_answer_raises(box, answer):
     [step] = talk(box, [answer])
     assert step.reward in (0.0, -0.2, -1.0)

@@ -207,6 +207,17 @@ def test_weights_reach_the_engine(policy):
     assert fresh.generate(request, SAMPLING) == changed
 
 
+def test_lower_precision_is_the_same_model(policy, engine):
+    """Weights are rounded, rotary frequencies are not: log-probabilities agree up to the rounding of bfloat16."""
+    low = TransformersEngine(policy.model, policy.chat.stop_ids, torch.bfloat16)
+    assert {buffer.dtype for buffer in low._model.buffers() if buffer.is_floating_point()} == {torch.float32}
+    prompt = policy.chat.start("Say something long. " * 40)
+    for sample in low.generate([Request((i,), prompt, (i,)) for i in range(4)], SAMPLING):
+        scored = full_logprobs(policy.model, [*prompt, *sample.ids])[len(prompt) - 1 : -1]
+        exact = scored.gather(-1, torch.tensor(sample.ids)[:, None])[:, 0]
+        assert float((exact - torch.tensor(sample.logprobs)).abs().mean()) < 0.1
+
+
 def test_episodes_survive_their_file(episodes, tmp_path):
     path = tmp_path / "episodes.jsonl"
     append_episodes(path, episodes[:4])

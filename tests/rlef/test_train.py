@@ -139,7 +139,7 @@ def test_ctrl_c_saves_everything_and_resume_goes_on(finished, tiny_model, tmp_pa
     assert not (folder / "result.json").exists()
     done = subprocess.run([*command, "--resume", str(folder)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "repaired after feedback" in done.stdout
+    assert "report: " in done.stdout
     assert numbers(Run.open(folder)) == numbers(whole)
 
 
