@@ -12,7 +12,7 @@ import types
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from rlef.errors import RlefError
 
@@ -89,6 +89,9 @@ class PPOConfig:
     """Weight of the KL term in the reward, beta [0.05]."""
     gamma: float = 1.0
     """Discount per turn [1]."""
+    baseline: Literal["critic", "leave_one_out"] = "critic"
+    """What a return is compared with: the critic's value [critic], or the other samples of the task, which needs no
+    learning and so suits short runs; tasks whose samples all earn the same are then left out of the update."""
     max_grad_norm: float = 1.0
     """Gradients are scaled down to this norm."""
     frozen_layers: int = 0
@@ -185,6 +188,8 @@ def check(config: TrainConfig) -> None:
         need(getattr(config.ppo, name) > 0, f"ppo.{name}", "above 0")
     need(config.feedback.tests >= 1, "feedback.tests", "at least 1")
     need(config.feedback.characters >= 16, "feedback.characters", "at least 16")
+    compares = config.ppo.baseline == "critic" or config.rollout.samples > 1
+    need(compares, "rollout.samples", "at least 2 with ppo.baseline = 'leave_one_out'")
     need(config.ppo.mini_batches >= 1, "ppo.mini_batches", "at least 1")
     need(config.ppo.token_budget >= config.rollout.context, "ppo.token_budget", "at least rollout.context")
     need(0 <= config.ppo.gamma <= 1, "ppo.gamma", "between 0 and 1")
@@ -216,9 +221,13 @@ def _build(kind: Any, data: Any, source: str, prefix: str) -> Any:
 def _value(kind: Any, value: Any, source: str, name: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return _build(kind, value, source, f"{name}.")
-    kinds = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    kinds = get_args(kind) if get_origin(kind) in (Union, types.UnionType, Literal) else (kind,)
     if float in kinds and type(value) is int:
         return float(value)
+    if get_origin(kind) is Literal:
+        if value not in kinds:
+            raise RlefError(f"{source}: {name} = {value!r} must be one of {', '.join(map(repr, kinds))}")
+        return value
     if type(value) not in kinds:
         wanted = " or ".join(one.__name__ for one in kinds)
         raise RlefError(f"{source}: {name} = {value!r} is {type(value).__name__}; it must be {wanted}")

@@ -43,16 +43,38 @@ def turn_advantages(returns: torch.Tensor, values: torch.Tensor, mask: torch.Ten
     return (returns - values.masked_fill(~mask, 0.0)).masked_fill(~mask, 0.0)
 
 
-def normalise(advantages: torch.Tensor, mask: torch.Tensor, epsilon: float = 1e-6) -> torch.Tensor:
+def leave_one_out(returns: torch.Tensor, mask: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
+    """A_t = R_t - mean of R_t over the other episodes of the group that have turn t; 0 where there is no other.
+
+    The baseline that needs no critic: the other samples of the same task (Ahmadian et al. 2024, arXiv 2402.14740,
+    equation 8), taken per turn.
+
+    Args:
+        returns: (episodes, turns).
+        mask: (episodes, turns), true where the episode has that turn.
+        groups: (episodes,), number of the episode's task in the batch, from 0.
+    """
+    _check(returns, mask)
+    filled = returns.masked_fill(~mask, 0.0)
+    shape = (int(groups.max()) + 1, returns.shape[1])
+    total = torch.zeros(shape, dtype=filled.dtype).index_add_(0, groups, filled)[groups]
+    others = torch.zeros(shape, dtype=filled.dtype).index_add_(0, groups, mask.to(filled.dtype))[groups] - 1
+    baseline = (total - filled) / others.clamp(min=1)
+    return (filled - baseline).masked_fill(~mask | (others < 1), 0.0)
+
+
+def normalise(advantages: torch.Tensor, mask: torch.Tensor, centre: bool = True, epsilon: float = 1e-6) -> torch.Tensor:
     """Advantages with mean 0 and standard deviation 1 over the turns of the batch; 0 where there is no turn.
 
-    All-equal advantages (or a single one) become 0: there is nothing to learn from them.
+    All-equal advantages (or a single one) become 0: there is nothing to learn from them. Without `centre` they are
+    only scaled, so that an advantage of 0 stays 0.
     """
     _check(advantages, mask)
     chosen = advantages[mask]
-    if len(chosen) < 2:
+    if len(chosen) < 2 or not (chosen != chosen[0]).any():
         return torch.zeros_like(advantages)
-    return ((advantages - chosen.mean()) / (chosen.std() + epsilon)).masked_fill(~mask, 0.0)
+    moved = advantages - chosen.mean() if centre else advantages
+    return (moved / (chosen.std() + epsilon)).masked_fill(~mask, 0.0)
 
 
 def _check(tensor: torch.Tensor, mask: torch.Tensor) -> None:

@@ -77,6 +77,7 @@ def test_no_docker(tmp_path, tiny_model):
         ("seed = true", "seed = True is bool; it must be int"),
         ("ppo = 3", "ppo must be a table"),
         ("[ppo]\nclip = 0", "ppo.clip"),
+        ("[ppo]\nbaseline = 'none'", "must be one of 'critic', 'leave_one_out'"),
         ("seed = ", "not a TOML file"),
     ],
 )

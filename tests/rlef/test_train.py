@@ -1,5 +1,6 @@
 """The main job with a tiny model and the real sandbox: files, resume after a kill, Ctrl-C, full disks."""
 
+import copy
 import dataclasses
 import json
 import os
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from rlef.config import (
     EvaluationConfig,
@@ -22,10 +23,10 @@ from rlef.config import (
     save_config,
 )
 from rlef.envs.dialogue import DialogueSettings
-from rlef.episode import read_episodes
+from rlef.episode import Episode, Turn, read_episodes
 from rlef.errors import RlefError
 from rlef.learners.batch import action_logprobs, forward, to_batch
-from rlef.learners.ppo import PPO
+from rlef.learners.ppo import PPO, with_contrast
 from rlef.learners.sft import demonstrations, warm_start
 from rlef.policies.load import load_policy
 from rlef.run import Run, guard, replacing
@@ -169,6 +170,16 @@ def test_warm_start_learns_the_last_response_only(tiny_model, box):
     assert last > first
 
 
+def test_only_tasks_with_contrast_are_learned_from(finished):
+    one = episodes(finished[0])[0]
+
+    def earning(task, reward):
+        return dataclasses.replace(one, task=task, turns=(dataclasses.replace(one.turns[0], reward=reward),))
+
+    batch = [earning("same", -1.0), earning("mixed", 1.0), earning("same", -1.0), earning("mixed", -1.0)]
+    assert [episode.task for episode in with_contrast(batch)] == ["mixed", "mixed"]
+
+
 def test_sandbox_failures_are_masked_everywhere(tiny_model, finished):
     """An episode of NaNs that is marked as our failure changes nothing."""
     good = episodes(finished[0])[:4]
@@ -184,6 +195,38 @@ def test_sandbox_failures_are_masked_everywhere(tiny_model, finished):
     assert all(torch.equal(a, b) for a, b in zip(after[0][1].values(), after[1][1].values(), strict=True))
     model, reference = (load_policy(str(tiny_model)).model for _ in range(2))
     assert PPO(model, reference, PPOConfig(), 0).update([poison], 0) == {"learn/episodes": 0.0}
+
+
+def test_rewarded_responses_become_likelier():
+    """Two answers to two prompts, one rewarded: its tokens gain probability, the other's lose some."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=200, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, tie_word_embeddings=True,
+    )  # fmt: skip
+    model = LlamaForCausalLM(config).eval()
+
+    def pair(logprobs):
+        return [
+            Episode(str(k), 0, (Turn("", "", "", reward=reward, value=0.0, prompt_ids=tuple(range(9 * k, 9 * k + 9)),
+                                     response_ids=tuple(range(100 + 8 * k, 108 + 8 * k)), logprobs=logprobs[k]),))
+            for k, reward in ((0, 1.0), (1, -1.0))
+        ]  # fmt: skip
+
+    batch = to_batch(pair([(0.0,) * 8] * 2), [0, 1])
+
+    def score():
+        with torch.no_grad():
+            return action_logprobs(model, forward(model, batch), batch)[0]
+
+    before = score()
+    learner = PPO(model, copy.deepcopy(model), PPOConfig(learning_rate=1e-4, mini_batches=1, warmup=0), 0)
+    for number in range(3):
+        now = score()
+        learner.update(pair([tuple(now[k][batch.action[k]].tolist()) for k in (0, 1)]), number)
+    change = (score() - before).sum(-1)
+    assert change[0] > 0.1
+    assert change[1] < -0.1
 
 
 def test_a_gradient_that_is_no_number_stops_before_the_step(tiny_model, finished):
