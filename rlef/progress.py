@@ -61,7 +61,9 @@ class Display:
     @contextmanager
     def training(self, total: int, done: int) -> Iterator[TrainingView]:
         """The bars of training."""
-        yield TrainingView(self, self._progress, total, done)
+        view = TrainingView(self, self._progress, total, done)
+        yield view
+        view.end()
 
     def end(self, table: Any, page: Path) -> None:
         """The table at the end and where to look on."""
@@ -80,6 +82,10 @@ class TrainingView:
         self._updates = progress.add_task("RLEF updates", total=total, completed=done, note="")
         self._part = progress.add_task("  rollout", total=1, note="")
 
+    def end(self) -> None:
+        """Take the bar of the parts away."""
+        self._progress.remove_task(self._part)
+
     def rollout(self, episodes: int) -> Callable[[int], None]:
         """A callback for episodes that ended."""
         self._progress.reset(self._part, description="  rollout", total=episodes)
@@ -97,6 +103,8 @@ class TrainingView:
             f"reward {metrics['rollout/reward']:+.2f}  first {metrics['rollout/solved_first']:.0%}  "
             f"final {metrics['rollout/solved_final']:.0%}"
         )
+        if not metrics["learn/episodes"]:
+            note += "  nothing to learn from: all samples of every task earned the same"
         self._progress.update(self._updates, advance=1, note=note)
         if not self._display.console.is_terminal:
             seconds = metrics["time/rollout_s"], metrics["time/learn_s"]

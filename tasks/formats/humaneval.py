@@ -1,6 +1,7 @@
 """HumanEval (Chen et al. 2021, arXiv 2107.03374): `HumanEval.jsonl.gz`, one function to complete per line.
 
-Public tests are the examples of the docstring whose two sides are plain literals; the private test is the row's
+Public tests are the examples of the docstring whose two sides are plain literals, but for the few that the references
+contradict; the private test is the row's
 `check(candidate)`, which needs the candidate in its process and is therefore judged as forgeable.
 """
 
@@ -23,6 +24,13 @@ FIELDS = ("task_id", "prompt", "entry_point", "canonical_solution", "test")
 MAX_LINE = 16 << 20
 LIMITS = Limits(wall_s=10.0, cpu_s=5.0, memory_mb=512)
 _ARROW = re.compile(r"\s*(?:#\s*)?(?:[-=]+>|==|➞|→|=|(?:should |will |would )?returns?|should be(?: equal to)?|is)\s*")
+# Examples of the published docstrings that the published tests and references contradict; feedback from them misleads.
+_CONTRADICTED: dict[str, tuple[tuple[Any, ...], ...]] = {
+    "HumanEval/47": (([-10, 4, 6, 1000, 10, 20],),),
+    "HumanEval/116": (([1, 5, 2, 3, 4],), ([-2, -3, -4, -5, -6],)),
+    "HumanEval/130": ((1,), (2,), (4,)),
+    "HumanEval/148": (("Earth", "Mercury"),),
+}
 
 
 def read(path: Path, on_problem: Callable[[str], None] | None = None) -> Iterator[Task]:
@@ -99,10 +107,12 @@ def _task(line: bytes) -> Task:
         raise ValueError(f"field entry_point: {name} is not defined by the prompt")
     start = functions[-1].lineno - 1
     before = "".join(prompt.splitlines(keepends=True)[:start])  # imports and helpers, which some checks use
+    examples = _examples(ast.get_docstring(functions[-1]) or "", name)
+    wrong = _CONTRADICTED.get(row["task_id"], ())
     return Task(
         key=row["task_id"],
         statement=prompt.strip("\n"),
-        public_tests=tuple(_examples(ast.get_docstring(functions[-1]) or "", name)),
+        public_tests=tuple(test for test in examples if test.arguments not in wrong),
         private_tests=(AssertTest(f"{before}\n{row['test']}\n\ncheck({name})"),),
         limits=LIMITS,
         entry_point=name,

@@ -121,6 +121,7 @@ def test_resume_after_a_kill_ends_with_the_same_numbers(finished, tiny_model, tm
     assert all(torch.equal(a, b) for a, b in zip(weights(run).values(), weights(whole).values(), strict=True))
 
 
+@pytest.mark.timeout(900)
 def test_ctrl_c_saves_everything_and_resume_goes_on(finished, tiny_model, tmp_path):
     whole, _ = finished
     config = tmp_path / "config.toml"
@@ -133,7 +134,7 @@ def test_ctrl_c_saves_everything_and_resume_goes_on(finished, tiny_model, tmp_pa
         if line.startswith("update 1/3"):
             process.send_signal(signal.SIGINT)
             break
-    shown += process.communicate(timeout=120)[0]
+    shown += process.communicate(timeout=400)[0]
     assert process.returncode == 0, shown
     assert "everything is saved" in shown
     [folder] = (tmp_path / "runs").iterdir()

@@ -152,9 +152,5 @@ def test_references_pass_in_the_sandbox(box):
     reports = judge_many([(task, task.references[0]) for task in tasks], box)
     assert not any(report.sandbox_failed for report in reports)
     assert {result.verdict for report in reports for result in report.private} == {Verdict.ACCEPTED}
-    failing = {
-        task.key for task, report in zip(tasks, reports, strict=True) if not report.public_passed and report.public
-    }
-    # The published docstrings of these four contradict the published tests and references.
-    assert failing == {f"HumanEval/{number}" for number in (47, 116, 130, 148)}
+    assert all(report.public_passed for report in reports if report.public)
     assert {report.trust for report in reports} == {"forgeable"}
