@@ -31,7 +31,7 @@ def main() -> None:
     runs = options.runs or [run_seed(seed) for seed in options.seeds]
     results = [json.loads((run / "result.json").read_text()) for run in runs]
     summary = {
-        "command": "python benchmarks/main_job.py",
+        "command": f"python benchmarks/main_job.py --seeds {' '.join(str(result['seed']) for result in results)}",
         "machine": {"cores": len(os.sched_getaffinity(0)), "processor": processor(), "system": platform.platform()},
         "seeds": {str(result["seed"]): {k: v for k, v in result.items() if k != "seed"} for result in results},
         "over_seeds": {
