@@ -22,8 +22,11 @@ class Policy:
 
     @property
     def context(self) -> int:
-        """Tokens a conversation may have at most."""
-        return int(getattr(self.model.config.get_text_config(), "max_position_embeddings", 1 << 30))
+        """Tokens a conversation may have at most: the model's positions, and its attention window if it has one."""
+        config = self.model.config.get_text_config()
+        positions = getattr(config, "max_position_embeddings", None) or 1 << 30
+        window = getattr(config, "sliding_window", None) or positions
+        return int(min(positions, window))
 
 
 def load_policy(name: str, system: str = "", device: str = "") -> Policy:
@@ -58,9 +61,22 @@ def load_policy(name: str, system: str = "", device: str = "") -> Policy:
         model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32)
     except Exception as error:
         raise RlefError(f'model "{name}" cannot be loaded: {_line(error)}') from error
+    _check_output(model, name)
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     moved: Any = model
     return Policy(moved.to(chosen).eval(), tokenizer, chat)
+
+
+def _check_output(model: Any, name: str) -> None:
+    """Sampler and learner compute logits as output layer times hidden state; refuse models that do more to them."""
+    import torch
+
+    ids = torch.arange(4)[None]
+    with torch.no_grad():
+        whole = model(input_ids=ids).logits
+        parts = model.get_output_embeddings()(model.base_model(input_ids=ids).last_hidden_state)
+    if not torch.allclose(whole, parts, atol=1e-3, rtol=1e-3):
+        raise RlefError(f'model "{name}" scales or caps its logits, which is not supported; use another model')
 
 
 def quiet() -> None:

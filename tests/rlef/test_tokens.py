@@ -4,7 +4,7 @@ import random
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, Gemma2Config, Gemma2ForCausalLM
 
 from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import Episode, append_episodes, read_episodes
@@ -12,7 +12,7 @@ from rlef.errors import RlefError
 from rlef.learners.batch import action_logprobs, forward, micro_batches, to_batch
 from rlef.policies.chat import Chat
 from rlef.policies.engine import Request, Sampling, TransformersEngine, nucleus
-from rlef.policies.load import load_policy
+from rlef.policies.load import Policy, load_policy
 from rlef.rollout import Start, collect
 from tasks import load_suite
 
@@ -216,6 +216,19 @@ def test_lower_precision_is_the_same_model(policy, engine):
         scored = full_logprobs(policy.model, [*prompt, *sample.ids])[len(prompt) - 1 : -1]
         exact = scored.gather(-1, torch.tensor(sample.ids)[:, None])[:, 0]
         assert float((exact - torch.tensor(sample.logprobs)).abs().mean()) < 0.1
+
+
+def test_models_that_change_their_logits_are_refused(policy, tmp_path):
+    config = Gemma2Config(
+        vocab_size=len(policy.tokenizer), hidden_size=32, intermediate_size=32, num_hidden_layers=2, head_dim=16,
+        num_attention_heads=2, num_key_value_heads=1, final_logit_softcapping=0.01, sliding_window=64,
+    )  # fmt: skip
+    model = Gemma2ForCausalLM(config)
+    assert Policy(model, policy.tokenizer, policy.chat).context == 64
+    model.save_pretrained(tmp_path)
+    policy.tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(RlefError, match="caps its logits"):
+        load_policy(str(tmp_path))
 
 
 def test_episodes_survive_their_file(episodes, tmp_path):
