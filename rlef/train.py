@@ -270,6 +270,7 @@ def _describe(episodes: Sequence[Episode]) -> dict[str, float]:
     good = [episode for episode in episodes if episode.turns and not episode.sandbox_failure]
     failed_first = [episode for episode in good if not episode.turns[0].passed]
     turns = [turn for episode in good for turn in episode.turns]
+    pairs = [pair for episode in good for pair in zip(episode.turns, episode.turns[1:], strict=False)]
 
     def mean(values: list[float]) -> float:
         return sum(values) / len(values) if values else float("nan")
@@ -279,6 +280,7 @@ def _describe(episodes: Sequence[Episode]) -> dict[str, float]:
         "rollout/solved_first": mean([float(episode.turns[0].passed) for episode in good]),
         "rollout/solved_final": mean([float(episode.passed) for episode in good]),
         "rollout/repair_rate": mean([float(episode.passed) for episode in failed_first]),
+        "rollout/repeated_program": mean([float(later.program == earlier.program) for earlier, later in pairs]),
         "rollout/turns": mean([float(len(episode.turns)) for episode in good]),
         "rollout/response_tokens": mean([float(len(turn.response_ids)) for turn in turns]),
         "rollout/no_program": mean([float(turn.program is None) for turn in turns]),

@@ -80,7 +80,7 @@ def test_run_folder(finished):
     assert steps == [0, 1, 2, 3, 3]
     learned = numbers(run)[1]
     assert {"rollout/reward", "losses/approx_kl", "losses/clipfrac", "losses/explained_variance", "kl/reference",
-            "rollout/repair_rate", "losses/entropy"} <= set(learned)  # fmt: skip
+            "rollout/repair_rate", "rollout/repeated_program", "losses/entropy"} <= set(learned)  # fmt: skip
     assert load_config(run.folder / "config.toml") == run.config
     assert not list(run.folder.rglob("*.part"))
 
