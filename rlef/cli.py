@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any, get_type_hints
 
 from rlef.errors import RlefError
 
@@ -63,7 +68,7 @@ def _fail(message: str) -> int:
 
 
 def _train(given: list[str]) -> None:
-    from rlef.config import STARTER, TrainConfig, check, load_config, parse
+    from rlef.config import STARTER, TrainConfig, check, load_config
 
     resume, given = _take(given, "--resume")
     path, given = _take(given, "--config")
@@ -94,7 +99,7 @@ def _train(given: list[str]) -> None:
 
 
 def _eval(given: list[str]) -> None:
-    from rlef.config import EvalConfig, check_eval, load_config, parse
+    from rlef.config import EvalConfig, check_eval, load_config
 
     if not given or given[0].startswith("-"):
         if given and given[0] in ("-h", "--help"):
@@ -169,6 +174,39 @@ def _take(given: list[str], flag: str) -> tuple[str | None, list[str]]:
         if word.startswith(f"{flag}="):
             return word.partition("=")[2], given[:place] + given[place + 1 :]
     return None, given
+
+
+def parse(kind: Any, default: Any, arguments: list[str], program: str) -> Any:
+    """Command line flags over `default`; `--help` prints them all. Raises RlefError for a flag there is not."""
+    import tyro
+
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(
+                kind, args=arguments, default=default, prog=program, use_underscores=True,
+                config=(tyro.conf.FlagConversionOff,),
+            )  # fmt: skip
+    except SystemExit as end:
+        if not end.code:
+            raise
+        words = [word.split("=")[0] for word in arguments if word.startswith("--")]
+        known = _flags(kind)
+        for word in words:
+            name = word.removeprefix("--").replace("-", "_")
+            if name not in known:
+                close = get_close_matches(name, known, 1)
+                hint = f"did you mean --{close[0]}?" if close else "--help lists all"
+                raise RlefError(f"unknown flag {word}; {hint}") from None
+        lines = [line.strip(" │╭╰─╮╯") for line in said.getvalue().splitlines()]
+        raise RlefError("; ".join(line for line in lines if line)[:400] or "bad flags; see --help") from None
+
+
+def _flags(kind: Any, prefix: str = "") -> list[str]:
+    found: list[str] = []
+    for name, hint in get_type_hints(kind).items():
+        found += _flags(hint, f"{prefix}{name}.") if dataclasses.is_dataclass(hint) else [f"{prefix}{name}"]
+    return found
 
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {

@@ -275,39 +275,3 @@ def check_eval(config: EvalConfig) -> None:
             ppo=PPOConfig(token_budget=max(config.context, 1)), evaluation=config.evaluation,
         )
     )  # fmt: skip
-
-
-def parse(kind: Any, default: Any, arguments: list[str], program: str) -> Any:
-    """Command line flags over `default`; `--help` prints them all. Raises RlefError for a flag there is not."""
-    import contextlib
-    import io
-
-    import tyro
-
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said):
-            return tyro.cli(
-                kind, args=arguments, default=default, prog=program, use_underscores=True,
-                config=(tyro.conf.FlagConversionOff,),
-            )  # fmt: skip
-    except SystemExit as end:
-        if not end.code:
-            raise
-        words = [word.split("=")[0] for word in arguments if word.startswith("--")]
-        known = _flags(kind)
-        for word in words:
-            name = word.removeprefix("--").replace("-", "_")
-            if name not in known:
-                close = get_close_matches(name, known, 1)
-                hint = f"did you mean --{close[0]}?" if close else "--help lists all"
-                raise RlefError(f"unknown flag {word}; {hint}") from None
-        lines = [line.strip(" │╭╰─╮╯") for line in said.getvalue().splitlines()]
-        raise RlefError("; ".join(line for line in lines if line)[:400] or "bad flags; see --help") from None
-
-
-def _flags(kind: Any, prefix: str = "") -> list[str]:
-    found: list[str] = []
-    for name, hint in get_type_hints(kind).items():
-        found += _flags(hint, f"{prefix}{name}.") if dataclasses.is_dataclass(hint) else [f"{prefix}{name}"]
-    return found

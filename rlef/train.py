@@ -24,7 +24,7 @@ from rlef.config import TrainConfig
 from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import Episode
 from rlef.errors import RlefError
-from rlef.evaluation.evaluate import evaluate, outcomes_of
+from rlef.evaluation.evaluate import evaluate, outcomes_of, usable_tasks
 from rlef.evaluation.metrics import compare, solved_final, summary
 from rlef.learners.optimiser import lowest_layers
 from rlef.learners.ppo import PPO
@@ -38,7 +38,7 @@ from rlef.report.table import result_table
 from rlef.rollout import Start, collect
 from rlef.run import Run, guard
 from sandbox import Sandbox
-from tasks import Suite, Task, load_suite
+from tasks import Task, load_suite
 
 PACKAGES = ("rlef", "torch", "transformers", "gymnasium", "numpy")
 
@@ -75,19 +75,6 @@ def train(run: Run) -> dict[str, Any] | None:
     except Exception:
         run.discard_if_empty()
         raise
-
-
-def usable_tasks(suite: Suite, split: str, count: int = 0) -> Sequence[Task]:
-    """The first `count` tasks of a split (all for 0). Raises RlefError when there is none, or one cannot be scored."""
-    tasks = suite[split][:count] if count else suite[split]
-    if not len(tasks):
-        raise RlefError(f'suite "{suite.name}" has no task in split "{split}"; name another split or suite')
-    for task in tasks:
-        if not task.private_tests:
-            raise RlefError(
-                f'task "{task.key}" of suite "{suite.name}" has no private test, so nothing decides its reward'
-            )
-    return tasks
 
 
 class _Job:

@@ -10,7 +10,7 @@ from rlef.config import EvalConfig, RolloutConfig
 from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import append_episodes
 from rlef.errors import RlefError
-from rlef.evaluation.evaluate import evaluate, outcomes_of
+from rlef.evaluation.evaluate import evaluate, outcomes_of, usable_tasks
 from rlef.evaluation.metrics import summary
 from rlef.policies.engine import TransformersEngine
 from rlef.policies.load import load_policy
@@ -25,11 +25,7 @@ def run_evaluation(model: str, config: EvalConfig) -> Path:
     """Evaluate and write `result.json` and `episodes.jsonl` to a new folder, which is returned."""
     name = model_of(model)
     suite = load_suite(config.suite)
-    tasks = suite[config.evaluation.split]
-    if config.evaluation.tasks:
-        tasks = tasks[: config.evaluation.tasks]
-    if not tasks:
-        raise RlefError(f'suite "{config.suite}" has no task in split "{config.evaluation.split}"')
+    tasks = usable_tasks(suite, config.evaluation.split, config.evaluation.tasks)
     policy = load_policy(name, config.system)
     engine = TransformersEngine(policy.model, policy.chat.stop_ids)
     folder = Path(config.out) / f"{datetime.now():%Y%m%d-%H%M%S}-eval"

@@ -11,14 +11,28 @@ from collections.abc import Callable, Sequence
 from rlef.config import EvaluationConfig, RolloutConfig
 from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import Episode
+from rlef.errors import RlefError
 from rlef.evaluation.metrics import Outcome
 from rlef.policies.chat import Chat
 from rlef.policies.engine import Sampling, TransformersEngine
 from rlef.rollout import Start, collect
-from tasks import Task
+from tasks import Suite, Task
 from tasks.judge import Box
 
 EPISODES_AT_ONCE = 128
+
+
+def usable_tasks(suite: Suite, split: str, count: int = 0) -> Sequence[Task]:
+    """The first `count` tasks of a split (all for 0). Raises RlefError when there is none, or one cannot be scored."""
+    tasks = suite[split][:count] if count else suite[split]
+    if not len(tasks):
+        raise RlefError(f'suite "{suite.name}" has no task in split "{split}"; name another split or suite')
+    for task in tasks:
+        if not task.private_tests:
+            raise RlefError(
+                f'task "{task.key}" of suite "{suite.name}" has no private test, so nothing decides its reward'
+            )
+    return tasks
 
 
 def evaluate(

@@ -13,11 +13,11 @@ from rlef.policies.engine import sampling_dtype
 
 
 def make_optimiser(
-    parameters: Iterable[torch.nn.Parameter], learning_rate: float, weight_decay: float, **more: Any
+    parameters: Iterable[torch.nn.Parameter], learning_rate: float, weight_decay: float
 ) -> torch.optim.AdamW:
     """AdamW with one fused step over all parameters."""
     chosen = [parameter for parameter in parameters if parameter.requires_grad]
-    return torch.optim.AdamW(chosen, lr=learning_rate, weight_decay=weight_decay, fused=True, **more)
+    return torch.optim.AdamW(chosen, lr=learning_rate, weight_decay=weight_decay, fused=True)
 
 
 def use_training_attention(model: Any) -> None:

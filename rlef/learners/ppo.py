@@ -5,7 +5,8 @@ turn, then a pass over the batch in mini-batches with the clipped losses. Sandbo
 
 What differs from the paper, for small machines: the critic is a linear head on the policy's own hidden states (read
 at the last prompt token, and without shaping them) where the paper trains a second network; and since rollouts are
-synchronous, the policy that sampled (pi_b) is the policy at the start of the update (pi_old).
+synchronous, the policy that sampled (pi_b) is the policy at the start of the update (pi_old). Where a run is too short
+to learn a critic, `baseline = "leave_one_out"` compares a return with the other samples of the task instead.
 """
 
 from __future__ import annotations

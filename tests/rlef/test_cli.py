@@ -65,6 +65,7 @@ def test_no_docker(tmp_path, tiny_model):
     done = rlef("train", "--model", tiny_model, cwd=tmp_path, DOCKER_HOST="unix:///nowhere/docker.sock")
     assert done.returncode == 2
     assert "no Docker Engine answers" in done.stderr
+    assert not list(tmp_path.rglob("config.toml")), "an empty run folder is left"
     assert done.stderr.count("\n") == 1
 
 
