@@ -21,14 +21,15 @@ STARTER = Path(__file__).parent / "configs" / "starter.toml"
 
 @dataclass(frozen=True)
 class WarmStartConfig:
-    """Supervised learning on a few reference programs before RL."""
+    """Supervised learning on a few demonstrations before RL: first answers, then repairs."""
 
     programs: int = 16
     """Tasks of the train split whose reference is shown as a first answer."""
     repairs: int = 16
-    """Tasks of the train split shown as a repair: wrong program, its real feedback, reference."""
+    """Tasks of the train split shown as a repair, at most: the model's own wrong program, its real feedback,
+    reference. The model tries twice as many tasks, those it solves are left out."""
     epochs: int = 3
-    """Passes over the demonstrations."""
+    """Passes over the demonstrations, in each of the two stages."""
     learning_rate: float = 2e-5
     """AdamW's step size."""
     batch: int = 4

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rlef.envs.dialogue import Dialogue, DialogueSettings, Step, step_many
 from rlef.episode import Episode, Turn
+from rlef.errors import RlefError
 from rlef.policies.chat import Chat
 from rlef.policies.engine import Request, Sample, Sampling, TransformersEngine
 from tasks import Task
@@ -116,3 +117,15 @@ def collect(
         )
         for talk in talks
     ]
+
+
+def check_health(episodes: Sequence[Episode]) -> None:
+    """Raise RlefError when there is nothing to learn from: the sandbox is broken, or no prompt fits."""
+    failed = sum(episode.sandbox_failure for episode in episodes)
+    if failed > len(episodes) / 2:
+        raise RlefError(
+            f"the sandbox failed on {failed} of {len(episodes)} episodes; see that the Docker Engine runs, then go on "
+            "with --resume"
+        )
+    if not any(episode.turns for episode in episodes):
+        raise RlefError("no task fits the context; raise rollout.context, or lower rollout.max_new_tokens")

@@ -18,25 +18,22 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
-import torch
-
 from rlef.config import TrainConfig
 from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import Episode
-from rlef.errors import RlefError
 from rlef.evaluation.evaluate import evaluate, outcomes_of, usable_tasks
 from rlef.evaluation.metrics import compare, solved_final, summary
 from rlef.learners.optimiser import lowest_layers
 from rlef.learners.ppo import PPO
-from rlef.learners.sft import demonstrations, warm_start
 from rlef.policies.engine import Sampling, TransformersEngine
 from rlef.policies.load import Policy, load_policy
 from rlef.progress import Display
 from rlef.report.curves import draw_curves
 from rlef.report.page import write_report
 from rlef.report.table import result_table
-from rlef.rollout import Start, collect
+from rlef.rollout import Start, check_health, collect
 from rlef.run import Run, guard
+from rlef.warm_start import teach
 from sandbox import Sandbox
 from tasks import Task, load_suite
 
@@ -128,15 +125,9 @@ class _Job:
         policy = load_policy(config.model, config.system)
         lowest_layers(policy.model, config.ppo.frozen_layers)  # a number too large is better refused now
         with self.timed("warm_start"):
-            if config.warm_start.epochs and config.warm_start.programs + config.warm_start.repairs:
-                shown = demonstrations(self.tasks, config.warm_start, policy.chat, self.box, self.settings, config.seed)
-                torch.manual_seed(config.seed)
-                steps = config.warm_start.epochs * -(-len(shown) // config.warm_start.batch)
-                with self.display.stage(f"warm start on {len(shown)} demonstrations", steps) as tick:
-                    warm_start(
-                        policy.model, shown, config.warm_start, config.seed, config.ppo.token_budget,
-                        lambda step, loss: tick(1, f"loss {loss:.2f}"),
-                    )  # fmt: skip
+            teach(
+                policy, self.tasks, config, self.box, self.settings, self.context(policy), self.display
+            )  # fmt: skip
             self.run.save_model("warm-start", policy.model, policy.tokenizer)
         return policy
 
@@ -208,18 +199,6 @@ class _Job:
             yield
         finally:
             self.run.minutes(stage, (time.monotonic() - started) / 60)
-
-
-def check_health(episodes: Sequence[Episode]) -> None:
-    """Raise RlefError when there is nothing to learn from: the sandbox is broken, or no prompt fits."""
-    failed = sum(episode.sandbox_failure for episode in episodes)
-    if failed > len(episodes) / 2:
-        raise RlefError(
-            f"the sandbox failed on {failed} of {len(episodes)} episodes; see that the Docker Engine runs, then go on "
-            "with --resume"
-        )
-    if not any(episode.turns for episode in episodes):
-        raise RlefError("no task fits the context; raise rollout.context, or lower rollout.max_new_tokens")
 
 
 def _result(config: TrainConfig, run: Run, suite: str) -> dict[str, Any]:

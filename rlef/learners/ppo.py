@@ -11,6 +11,7 @@ to learn a critic, `baseline = "leave_one_out"` compares a return with the other
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -37,6 +38,20 @@ def with_contrast(episodes: Sequence[Episode]) -> list[Episode]:
     for episode in episodes:
         earned.setdefault(episode.task, set()).add(round(episode.reward, 6))
     return [episode for episode in episodes if len(earned[episode.task]) > 1]
+
+
+def trimmed(episodes: Sequence[Episode], advantages: torch.Tensor, least: float = 0.01) -> list[Episode]:
+    """Episodes without their last turns, as far as these have no advantage to speak of: they would teach nothing.
+
+    Args:
+        advantages: (episodes, turns), in standard deviations.
+    """
+    speaks = (advantages.abs() >= least).int()
+    ends = torch.where(speaks.any(1), speaks.shape[1] - speaks.flip(1).argmax(1), 0)
+    return [
+        dataclasses.replace(episode, turns=episode.turns[:end])
+        for episode, end in zip(episodes, ends.tolist(), strict=True)
+    ]
 
 
 class Critic(nn.Module):
@@ -110,9 +125,16 @@ class PPO:
         metrics = {
             "kl/reference": float(log_ratio[turns].mean()),
             "losses/explained_variance": explained_variance(values[turns], returns[turns]),
-            "learn/episodes": float(len(kept)),
-            "learn/tokens": float(everything.attention.sum()),
         }
+        if config.baseline == "leave_one_out":
+            kept = trimmed(kept, advantages)
+        rows = [row for row, episode in enumerate(kept) if episode.turns]
+        kept = [kept[row] for row in rows]
+        metrics["learn/episodes"] = float(len(kept))
+        metrics["learn/tokens"] = float(sum(len(t.prompt_ids) + len(t.response_ids) for e in kept for t in e.turns))
+        if not kept:
+            return metrics
+        returns, values, advantages = returns[rows], values[rows], advantages[rows]
         metrics |= self._pass(kept, returns, values, advantages, number, lambda share: progress(0.25 + 0.75 * share))
         return metrics
 

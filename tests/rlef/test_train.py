@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,11 +27,13 @@ from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import Episode, Turn, read_episodes
 from rlef.errors import RlefError
 from rlef.learners.batch import action_logprobs, forward, to_batch
+from rlef.learners.demonstrations import programs, repairs, split_tasks
 from rlef.learners.ppo import PPO, with_contrast
-from rlef.learners.sft import demonstrations, warm_start
+from rlef.learners.sft import warm_start
 from rlef.policies.load import load_policy
 from rlef.run import Run, guard, replacing
 from rlef.train import train
+from sandbox import Program
 from tasks import load_suite
 
 DIALOGUE = DialogueSettings(turn_limit=2)
@@ -147,22 +150,61 @@ def test_a_real_signal_loses_nothing(finished, tiny_model, tmp_path, number):
     assert numbers(Run.open(folder)) == numbers(whole)
 
 
+def tried_with(tasks, policy):
+    """Episodes of one turn in which a model gave each task's first wrong program."""
+    made = []
+    for task in tasks:
+        said = f"```python\n{task.mutants[0].source}\n```"
+        turn = Turn("", said, None, (), None, 0.0, (), tuple(policy.chat.answer(said)))
+        made.append(Episode(task.key, 0, (turn,)))
+    return made
+
+
+def some_demonstrations(policy, box, count):
+    """`count` references and `count` repairs of wrong programs."""
+    tasks = [task for task in load_suite("starter")["train"] if task.mutants][: 3 * count]
+    shown = programs(tasks[:count], policy.chat, box, DIALOGUE, 0)
+    return shown, repairs(tasks[count:], tried_with(tasks[count:], policy), policy.chat, box, DIALOGUE, 0)[:count]
+
+
 def test_demonstrations_are_passing_dialogues_with_real_feedback(tiny_model, box):
-    policy = load_policy(str(tiny_model))
-    tasks = load_suite("starter")["train"]
-    shown = demonstrations(tasks, WarmStartConfig(programs=3, repairs=5), policy.chat, box, DIALOGUE, 0)
+    shown, mended = some_demonstrations(load_policy(str(tiny_model)), box, 4)
+    assert [len(episode.turns) for episode in shown] == [1] * 4
+    assert [len(episode.turns) for episode in mended] == [2] * 4
+    assert all(episode.passed and not episode.turns[0].passed for episode in [*shown, *mended] if episode.turns[1:])
     assert all(episode.passed for episode in shown)
-    repairs = [episode for episode in shown if len(episode.turns) == 2]
-    assert len(repairs) >= 3
-    assert all("Your program fails these tests" in episode.turns[1].observation for episode in repairs)
-    assert all(not episode.turns[0].passed for episode in repairs)
+    assert all("Your program fails these tests" in episode.turns[1].observation for episode in mended)
+
+
+def test_a_program_that_got_past_the_public_tests_is_no_repair(tiny_model, box):
+    policy = load_policy(str(tiny_model))
+    task = load_suite("starter")["train"][0]
+    [right] = programs([task], policy.chat, box, DIALOGUE, 0)
+    assert repairs([task], [right], policy.chat, box, DIALOGUE, 0) == []
+
+
+def test_a_reference_that_fails_is_named(tiny_model, box):
+    policy = load_policy(str(tiny_model))
+    task = load_suite("starter")["train"][0]
+    broken = dataclasses.replace(task, references=(Program("print('?')", "python"),))
+    with pytest.raises(RlefError, match=re.escape(task.key)):
+        programs([broken], policy.chat, box, DIALOGUE, 0)
+
+
+def test_warm_start_tasks_are_apart_and_too_few_are_an_error():
+    tasks = load_suite("starter")["train"]
+    answered, tried = split_tasks(tasks, WarmStartConfig(programs=5, repairs=4), 0)
+    assert len(answered) == 5
+    assert len(tried) == 8
+    assert len({task.key for task in [*answered, *tried]}) == 13
+    with pytest.raises(RlefError, match="lower warm_start"):
+        split_tasks(tasks[:3], WarmStartConfig(programs=2, repairs=1), 0)
 
 
 def test_warm_start_learns_the_last_response_only(tiny_model, box):
     policy = load_policy(str(tiny_model))
-    tasks = load_suite("starter")["train"]
-    config = WarmStartConfig(programs=2, repairs=2, epochs=20, learning_rate=1e-2)
-    shown = demonstrations(tasks, config, policy.chat, box, DIALOGUE, 0)
+    config = WarmStartConfig(epochs=20, learning_rate=1e-2)
+    shown = [episode for some in some_demonstrations(policy, box, 2) for episode in some]
     losses = warm_start(policy.model, shown, config, 0, 2048)
     assert losses[-1] < losses[0] / 2
     batch = to_batch(shown, range(len(shown)))
