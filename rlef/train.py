@@ -93,7 +93,8 @@ class _Job:
         engine = TransformersEngine(policy.model, policy.chat.stop_ids)
         self.evaluation("warm_start", engine, policy)
         reference = copy.deepcopy(policy.model)
-        ppo = PPO(policy.model, reference, config.ppo, config.seed, config.rollout.temperature)
+        sampling = config.rollout
+        ppo = PPO(policy.model, reference, config.ppo, config.seed, sampling.temperature, sampling.max_new_tokens)
         saved = run.load_state()
         done = saved[0] if saved else 0
         if saved is None:
