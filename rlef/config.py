@@ -103,6 +103,10 @@ class TrainConfig:
     """Programs that run at the same time."""
     checkpoint_every: int = 4
     """Updates between checkpoints."""
+    keep_last: int = 0
+    """Checkpoints that stay beside the latest one."""
+    keep_best: bool = False
+    """Whether the checkpoint that solved most tasks in training stays, as checkpoints/best."""
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
     warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
@@ -143,6 +147,7 @@ def check(config: TrainConfig) -> None:
     need(config.seed >= 0, "seed", "0 or more")
     for name in ("turn_limit", "slots", "checkpoint_every"):
         need(getattr(config, name) >= 1, name, "at least 1")
+    need(config.keep_last >= 0, "keep_last", "0 or more")
     for name in ("tasks", "samples", "max_new_tokens"):
         need(getattr(config.rollout, name) >= 1, f"rollout.{name}", "at least 1")
     need(config.rollout.temperature > 0, "rollout.temperature", "above 0: training needs samples")

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
+from rlef.checkpoints import keep
 from rlef.config import TrainConfig
 from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import Episode
@@ -162,6 +163,8 @@ class _Job:
     def updates(self, done: int, policy: Policy, engine: TransformersEngine, ppo: PPO) -> int:
         """RLEF updates from `done` on; returns how many are done now."""
         config = self.config
+        if done:  # killed between saving and keeping
+            keep(self.run.folder, done, config.checkpoint_every, config.keep_last, config.keep_best)
         sampling = Sampling(config.rollout.temperature, 1.0, config.rollout.max_new_tokens)
         with self.display.training(config.ppo.updates, done) as show, self.interrupt.postponed():
             for number in range(done, config.ppo.updates):
@@ -188,6 +191,7 @@ class _Job:
                 done = number + 1
                 if done % config.checkpoint_every == 0 or self.interrupt.asked or done == config.ppo.updates:
                     self.run.save_state(done, policy.model, policy.tokenizer, ppo.state_dict())
+                    keep(self.run.folder, done, config.checkpoint_every, config.keep_last, config.keep_best)
                 if self.interrupt.asked:
                     break
         return done

@@ -76,9 +76,11 @@ def trimmed(episodes: Sequence[Episode], credit: Credit, least: float = 0.01) ->
     Those without any turn left are left out. Advantages are those of turns, in standard deviations.
     """
     speaks = (credit.advantages.abs() >= least).int()
-    ends = torch.where(speaks.any(1), speaks.shape[1] - speaks.flip(1).argmax(1), 0).tolist()
-    rows = [row for row, end in enumerate(ends) if end]
-    return [replace(episodes[row], turns=episodes[row].turns[: ends[row]]) for row in rows], credit.take(rows)
+    ends = torch.where(speaks.any(1), speaks.shape[1] - speaks.flip(1).argmax(1), 0)
+    rows = [row for row, end in enumerate(ends.tolist()) if end]
+    steps = credit.steps & (torch.arange(credit.steps.shape[1]) < ends[:, None])
+    kept = [replace(episodes[row], turns=episodes[row].turns[: int(ends[row])]) for row in rows]
+    return kept, replace(credit, steps=steps).take(rows)
 
 
 def assign(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rlef.episode import Episode, Turn
 from rlef.learners.advantages import group_relative, lambda_returns, leave_one_out, value_advantages
 from rlef.learners.batch import micro_batches, to_batch
-from rlef.learners.credit import assign, at_last_tokens, with_contrast
+from rlef.learners.credit import Credit, assign, at_last_tokens, trimmed, with_contrast
 from rlef.ppo_config import PPOConfig
 
 NAN = float("nan")
@@ -155,16 +155,21 @@ def test_trajectory_local_credit():
     assert credit.advantages.flatten().tolist() == pytest.approx([-1 / 3, 1, -1 / 3, -1 / 3])
 
 
-def test_group_advantages_as_configured():
-    """GRPO, and its two-turn form with all turns of the task as peers (Kevin, gamma = 0.4)."""
+def test_group_baselines_worked_by_hand():
+    """docs/group_baselines.md: A solves the task at once, B at the second try, C not in two."""
     samples = [episode("a", [1.0], passed=True), episode("a", [0.0, 1.0], passed=True), episode("a", [0.0, -1.0])]
-    credit, _ = credit_of(samples, baseline="group", scale="group")
-    first = torch.tensor([1.0, 1.0, -1.0])
-    assert credit.advantages[:, 0].tolist() == pytest.approx(((first - first.mean()) / first.std()).tolist(), abs=1e-4)
-    credit, _ = credit_of(samples, baseline="group", scale="group", peers="task", gamma=0.4)
-    every = torch.tensor([1.0, 0.4, 1.0, -0.4, -1.0])
-    want = ((every - every.mean()) / every.std()).tolist()
-    assert credit.advantages[credit.steps].tolist() == pytest.approx(want, abs=1e-4)
+
+    def of(**fields):
+        credit, _ = credit_of(samples, **({"scale": "none", "baseline": "group"} | fields))
+        return credit.advantages[credit.steps].tolist()
+
+    assert of(baseline="leave_one_out") == pytest.approx([1, 1, 2, -2, -2])
+    assert of() == pytest.approx([2 / 3, 2 / 3, 1, -4 / 3, -1])
+    assert of(scale="group") == pytest.approx([0.577, 0.577, 0.707, -1.155, -0.707], abs=1e-3)
+    kevin = of(scale="group", peers="task", gamma=0.4)
+    assert kevin == pytest.approx([0.906, 0.226, 0.906, -0.679, -1.359], abs=1e-3)
+    local = of(baseline="leave_one_out", peers="task", credit="attempt")
+    assert local == pytest.approx([0.75, -0.5, 0.75, -0.5, -0.5])
 
 
 @pytest.mark.parametrize("fields", [{}, {"gae_lambda": 0.5}, {"baseline": "leave_one_out"}, {"baseline": "group"}])
@@ -229,6 +234,19 @@ def test_only_tasks_with_contrast_are_learned_from():
     # Solved at once or later: a difference where all turns are compared and credit is discounted, or the attempt's own.
     assert left(peers="task", gamma=0.4) == {"mixed", "late"}
     assert left(peers="task", credit="attempt") == {"mixed", "late"}
+
+
+def test_last_turns_without_an_advantage_are_trimmed():
+    """They leave the loss of the critic too: a micro-batch is as wide as its longest episode."""
+    samples = [episode("a", [0.0, 1.0]), episode("a", [0.0, 0.0, 0.0]), episode("a", [1.0])]
+    numbers = torch.tensor([[0.0, 1.0, 0.0], [0.5, 0.001, 0.0], [0.0, 0.0, 0.0]])
+    mask = torch.tensor([[True, True, False], [True, True, True], [True, False, False]])
+    kept, credit = trimmed(samples, Credit(numbers, numbers, numbers, mask, False))
+    assert [len(one.turns) for one in kept] == [2, 1]
+    assert kept[0] == samples[0]
+    assert torch.equal(credit.advantages, numbers[:2])
+    batch = to_batch(kept, range(2))
+    assert torch.equal(credit.rows(batch).steps, batch.turns)
 
 
 @pytest.mark.parametrize(

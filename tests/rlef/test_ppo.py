@@ -4,6 +4,8 @@ import copy
 import dataclasses
 import math
 import random
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -185,6 +187,15 @@ def test_rewarded_answers_become_likelier(name):
     change = score() - before
     assert change[0] > 0
     assert change[1:].mean() < 0
+
+
+def test_every_logged_metric_is_explained():
+    root = Path(__file__).parents[2]
+    explained = (root / "docs" / "metrics.md").read_text()
+    sources = [root / "rlef" / "train.py", root / "rlef" / "learners" / "ppo.py"]
+    names = {name for path in sources for name in re.findall(r'"([a-z]+/[a-z_]+)"', path.read_text())}
+    assert len(names) > 25
+    assert not {name for name in names if f"`{name}`" not in explained}
 
 
 @pytest.mark.parametrize(
