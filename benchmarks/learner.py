@@ -4,11 +4,11 @@
     python benchmarks/learner.py --model FOLDER --episodes 8 --updates 1 --learners ours plain
 
 `ours` is `rlef.learners.ppo.PPO`. `plain` is PPO as it is usually written: whole dialogues padded to the longest of the
-batch, logits over every position. `trl` is the loss of TRL's GRPOTrainer, which computes logits from the first answer
-on, with feedback masked as a tool's. All three have the same episodes, model, precision and mini-batches, and do the
-same work: log-probabilities of the frozen reference, forward, backward, AdamW. Each runs in a process of its own; the
-first update is a warm-up. Peak memory is the highest resident size during the updates that are timed, less that of
-model and reference before the first.
+batch, logits over every position. `trl` is the loss of TRL's GRPOTrainer (1.16: log-probabilities in chunks), with
+feedback masked as a tool's. All three have the same episodes, model, precision and mini-batches, and do the same work:
+log-probabilities of the frozen reference, forward, backward, AdamW. Each runs in a process of its own; the first update
+is a warm-up. Peak memory is the highest resident size during the updates that are timed, less that of model and
+reference before the first. On a busy machine compare `cpu_seconds`.
 
 Writes learner.json next to this file.
 """
@@ -74,13 +74,16 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, float]:
     start = resident("VmRSS")
     update(0)
     Path("/proc/self/clear_refs").write_text("5")  # forget the highest resident size so far
-    began = time.monotonic()
+    began, worked = time.monotonic(), time.process_time()
     for number in range(1, options.updates + 1):
         update(number)
-    seconds = (time.monotonic() - began) / options.updates
+    seconds, cpu = ((now - then) / options.updates for now, then in (
+        (time.monotonic(), began), (time.process_time(), worked),
+    ))  # fmt: skip
     return {
         "tokens": tokens,
         "seconds": round(seconds, 3),
+        "cpu_seconds": round(cpu, 3),
         "tokens_per_s": round(tokens / seconds, 1),
         "peak_mb": round(resident("VmHWM") - start),
     }
@@ -184,7 +187,7 @@ def trl(policy: Any, episodes: list[Any], options: argparse.Namespace) -> Any:
 
     from rlef.learners.optimiser import autocast
 
-    model, reference = policy.model, copy.deepcopy(policy.model).requires_grad_(False)
+    model = policy.model
     arguments = GRPOConfig(
         output_dir="/tmp/rlef-benchmark-trl", use_cpu=model.device.type == "cpu", bf16=False, report_to=[],
         per_device_train_batch_size=options.rows, num_generations=2, beta=KL, epsilon=CLIP, loss_type="bnpo",
@@ -194,7 +197,7 @@ def trl(policy: Any, episodes: list[Any], options: argparse.Namespace) -> Any:
         model=model, args=arguments, reward_funcs=lambda **columns: [0.0], processing_class=policy.tokenizer,
         train_dataset=Dataset.from_dict({"prompt": ["x"] * 8}),
     )  # fmt: skip
-    trainer.ref_model = None
+    reference = trainer.ref_model
     model.train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-5)
     reward = torch.tensor([episode.reward for episode in episodes])

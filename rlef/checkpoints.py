@@ -1,4 +1,4 @@
-"""Which checkpoints stay beside the latest one: the last few, and the best.
+"""Which checkpoints stay beside the latest one: the last few, and the best; and a warning when it is not the latest.
 
     checkpoints/latest  checkpoints/step-8  checkpoints/step-12  checkpoints/best
 
@@ -30,23 +30,36 @@ def keep(run: Path, step: int, every: int, last: int, best: bool) -> None:
     folder = run / "checkpoints"
     with guard(run):
         finish_replacing(folder / "best")
-        old = sorted((int(path.name.removeprefix("step-")), path) for path in folder.glob("step-*[0-9]"))
-        if last and not (folder / f"step-{step}").exists():
-            _copy(folder / "latest", folder / f"step-{step}", {"step": step})
-            old = [*((number, path) for number, path in old if number < step), (step, folder / f"step-{step}")]
-        # The latest is one of them, and does not count.
-        for _, path in old[: max(0, len(old) - last - 1)] if last else old:
-            shutil.rmtree(path)
+        if last:
+            if not (folder / f"step-{step}").exists():
+                _copy(folder / "latest", folder / f"step-{step}", {"step": step})
+            steps = sorted(int(path.name.removeprefix("step-")) for path in folder.glob("step-*[0-9]"))
+            stay = [number for number in steps if number <= step][-last - 1 :]  # the latest is one and does not count
+            for number in set(steps) - set(stay):
+                shutil.rmtree(folder / f"step-{number}")
         if best:
-            score = _score(run, step, every)
-            if score is not None and score > _best(folder):
+            recent = [score for at, score in _scores(run) if step - every < at <= step]
+            score = sum(recent) / len(recent) if recent else float("-inf")
+            if score > _best(folder):
                 _copy(folder / "latest", folder / "best", {"step": step, SCORE: score})
 
 
-def _score(run: Path, step: int, every: int) -> float | None:
+def decline(run: Path, step: int, window: int = 4) -> str:
+    """A warning when training solves less than half of what it did at its best, over `window` updates; else ""."""
+    known = [score for at, score in _scores(run) if at <= step]
+    scores = [sum(known[end - window : end]) / window for end in range(window, len(known) + 1)]
+    if not scores or max(scores) < 0.1 or scores[-1] >= max(scores) / 2:
+        return ""
+    return (
+        f"the policy declines: {scores[-1]:.0%} of the last episodes solved, {max(scores):.0%} at its best; lower "
+        "ppo.learning_rate or raise ppo.kl, and see that keep_best is on"
+    )
+
+
+def _scores(run: Path) -> list[tuple[int, float]]:
+    """Updates and the share of their episodes that was solved, in order."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    scores = [line[SCORE] for line in lines if step - every < line["step"] <= step and SCORE in line]
-    return sum(scores) / len(scores) if scores else None
+    return [(line["step"], line[SCORE]) for line in lines if SCORE in line]
 
 
 def _best(folder: Path) -> float:

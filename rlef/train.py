@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
-from rlef.checkpoints import keep
+from rlef.checkpoints import decline, keep
 from rlef.config import TrainConfig
 from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import Episode
@@ -192,6 +192,8 @@ class _Job:
                 if done % config.checkpoint_every == 0 or self.interrupt.asked or done == config.ppo.updates:
                     self.run.save_state(done, policy.model, policy.tokenizer, ppo.state_dict())
                     keep(self.run.folder, done, config.checkpoint_every, config.keep_last, config.keep_best)
+                    if warning := decline(self.run.folder, done):
+                        self.display.say(warning)
                 if self.interrupt.asked:
                     break
         return done

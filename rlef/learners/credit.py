@@ -31,15 +31,24 @@ class Credit:
     def take(self, rows: Sequence[int]) -> Credit:
         """That of some of the episodes."""
         chosen = list(rows)
-        return Credit(
-            self.advantages[chosen], self.returns[chosen], self.values[chosen], self.steps[chosen], self.per_token
+        return replace(
+            self,
+            advantages=self.advantages[chosen],
+            returns=self.returns[chosen],
+            values=self.values[chosen],
+            steps=self.steps[chosen],
         )
 
     def rows(self, batch: Batch) -> Credit:
         """That of a micro-batch, which is as wide as its longest episode."""
         width, own = (batch.action if self.per_token else batch.turns).shape[1], self.take(batch.index)
-        parts = (part[:, :width] for part in (own.advantages, own.returns, own.values, own.steps))
-        return Credit(*parts, per_token=self.per_token)
+        return replace(
+            own,
+            advantages=own.advantages[:, :width],
+            returns=own.returns[:, :width],
+            values=own.values[:, :width],
+            steps=own.steps[:, :width],
+        )
 
     def of_tokens(self, batch: Batch) -> torch.Tensor:
         """(n, tokens): the advantage of every sampled token of a micro-batch; anything elsewhere."""
@@ -75,7 +84,7 @@ def trimmed(episodes: Sequence[Episode], credit: Credit, least: float = 0.01) ->
 
     Those without any turn left are left out. Advantages are those of turns, in standard deviations.
     """
-    speaks = (credit.advantages.abs() >= least).int()
+    speaks = (~(credit.advantages.abs() < least)).int()  # what is not a number is not silently left out
     ends = torch.where(speaks.any(1), speaks.shape[1] - speaks.flip(1).argmax(1), 0)
     rows = [row for row, end in enumerate(ends.tolist()) if end]
     steps = credit.steps & (torch.arange(credit.steps.shape[1]) < ends[:, None])

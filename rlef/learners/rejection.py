@@ -90,7 +90,7 @@ def with_tokens(episodes: Sequence[Episode], chat: Chat) -> list[Episode]:
     ready = []
     for episode in episodes:
         own = all(
-            turn.response_ids and max(*turn.prompt_ids, *turn.response_ids) < size
+            turn.response_ids and max((*turn.prompt_ids, *turn.response_ids)) < size
             and chat.text(turn.response_ids) == turn.response
             for turn in episode.turns
         )  # fmt: skip

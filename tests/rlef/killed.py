@@ -52,7 +52,7 @@ def main():
     folder, rng, deaths = Path(sys.argv[1]), random.Random(sys.argv[2]), int(sys.argv[3])
     causes = []
     while True:
-        last = rng.randint(1, 120) if len(causes) < deaths else 0
+        last = rng.randint(1, 80) if len(causes) < deaths else 0
         read, write = os.pipe()
         child = os.fork()
         if child == 0:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from rlef.checkpoints import keep
+from rlef.checkpoints import decline, keep
 from rlef.config import EvaluationConfig, PPOConfig, RolloutConfig, TrainConfig, WarmStartConfig
 from rlef.run import Run
 
@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 def made(run, step, score):
     """What training leaves after a checkpoint."""
+    run.mkdir(exist_ok=True)
     with (run / "metrics.jsonl").open("a") as file:
         file.write(json.dumps({"step": step, "rollout/solved_final": score}) + "\n")
     latest = run / "checkpoints" / "latest"
@@ -62,6 +63,20 @@ def test_the_score_is_of_all_updates_since_the_checkpoint_before(tmp_path):
         if step % 2 == 0:
             keep(tmp_path, step, 2, last=0, best=True)
     assert json.loads((tmp_path / "checkpoints/best/score.json").read_text())["step"] == 2
+
+
+def test_a_decline_is_said(tmp_path):
+    """Half of the best over four updates; noise of one update is no decline, nor is a task that was never solved."""
+    said = []
+    for step, score in enumerate([0.3, 0.5, 0.5, 0.5, 0.1, 0.5, 0.5, 0.0, 0.1, 0.1, 0.1], 1):
+        made(tmp_path, step, score)
+        said.append(decline(tmp_path, step))
+    assert not any(said[:9])
+    assert "8% of the last episodes solved, 45% at its best" in said[10]
+    made(tmp_path / "never", 1, 0.0)
+    for step in range(2, 9):
+        made(tmp_path / "never", step, 0.05 if step < 5 else 0.0)
+    assert not decline(tmp_path / "never", 8)
 
 
 @pytest.mark.timeout(1200)
