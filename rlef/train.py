@@ -106,6 +106,8 @@ class _Job:
             policy.model.load_state_dict(load_policy(str(folder), config.system).model.state_dict())
             ppo.load_state_dict(dict(state))
             engine.load(policy.model)
+            # The process may have died between saving and keeping.
+            keep(self.run.folder, done, config.checkpoint_every, config.keep_last, config.keep_best)
         engine.critic = ppo.critic
         if done < config.ppo.updates:
             run.forget_result()
@@ -163,8 +165,6 @@ class _Job:
     def updates(self, done: int, policy: Policy, engine: TransformersEngine, ppo: PPO) -> int:
         """RLEF updates from `done` on; returns how many are done now."""
         config = self.config
-        if done:  # killed between saving and keeping
-            keep(self.run.folder, done, config.checkpoint_every, config.keep_last, config.keep_best)
         sampling = Sampling(config.rollout.temperature, 1.0, config.rollout.max_new_tokens)
         with self.display.training(config.ppo.updates, done) as show, self.interrupt.postponed():
             for number in range(done, config.ppo.updates):

@@ -93,7 +93,7 @@ def group_relative(
 ) -> torch.Tensor:
     """A_t = (R_t - mean R) / std R over its peers, itself included; 0 where the peers are all equal, or it has none.
 
-    GRPO (Shao et al. 2024, arXiv 2402.03300, section 4.1.2): A_i = (R_i - mean(R)) / std(R). Without `scale` it is Dr.
+    GRPO (Shao et al. 2024, arXiv 2402.03300): A_i = (R_i - mean(R)) / std(R). Without `scale` it is Dr.
     GRPO (Liu et al. 2025, arXiv 2503.20783): A_i = R_i - mean(R), which does not favour tasks of little spread. With
     `pooled`, over all turns of all samples of a task, it is the normalisation of Kevin (arXiv 2507.11948).
 

@@ -82,7 +82,7 @@ def with_contrast(episodes: Sequence[Episode], config: PPOConfig) -> list[Episod
 def trimmed(episodes: Sequence[Episode], credit: Credit, least: float = 0.01) -> tuple[list[Episode], Credit]:
     """Episodes without their last turns, as far as these have no advantage to speak of: they would teach nothing.
 
-    Those without any turn left are left out. Advantages are those of turns, in standard deviations.
+    Those without any turn left are left out. Advantages are those of turns, `least` is in their unit.
     """
     speaks = (~(credit.advantages.abs() < least)).int()  # what is not a number is not silently left out
     ends = torch.where(speaks.any(1), speaks.shape[1] - speaks.flip(1).argmax(1), 0)

@@ -32,7 +32,7 @@ def policy_loss(
     """-min(r A, clip(r, 1 - clip, 1 + clip_high) A) per token, with r = pi/pi_old * stop_grad(min(pi/pi_b, 1)).
 
     The second factor is 1 where pi_b is pi_old and the policy has not moved. Source: RLEF, appendix A.1; with a wider
-    upper clip it is the clip-higher of DAPO (arXiv 2503.14476, equation 8; there 0.2 and 0.28).
+    upper clip it is the clip-higher of DAPO (arXiv 2503.14476; there 0.2 and 0.28).
 
     Args:
         logprobs, old, behaviour: (sequences, tokens) log-probabilities of the sampled tokens.
@@ -57,7 +57,7 @@ def sequence_policy_loss(
 
     s_t = (pi(a_t)/pi_old(a_t))^(1/|a_t|), the geometric mean of the response's token ratios, and token j has
     s_t,j = stop_grad(s_t) pi_j/stop_grad(pi_j): the value of s_t, and of its gradient the token's own share. Averaged
-    over each response it is GSPO (Zheng et al. 2025, arXiv 2507.18071, equations 5 to 7 and 13), taken per turn.
+    over each response it is GSPO (Zheng et al. 2025, arXiv 2507.18071, the per-token form), taken per turn.
 
     Args:
         logprobs, old, advantages: (sequences, tokens).
@@ -81,7 +81,7 @@ def clipped_weight_loss(
 ) -> tuple[torch.Tensor, Facts]:
     """-stop_grad(clip(r, 1 - clip, 1 + clip_high)) A log pi per token, with r = pi/pi_old: no token loses its gradient.
 
-    CISPO (MiniMax-M1, arXiv 2506.13585, equations 4 and 5), where `clip` is so large that it bounds nothing below.
+    CISPO (MiniMax-M1, arXiv 2506.13585), where `clip` is so large that it bounds nothing below.
     """
     shift = (logprobs - old).masked_fill(~mask, 0.0)
     ratio = shift.detach().exp()

@@ -41,7 +41,7 @@ def of_turn(rows, turn):
 
 @given(rows_of)
 def test_clip_higher_equals_brute_force(rows):
-    """DAPO, equation 8, with the token mean."""
+    """DAPO, with the token mean."""
     logprobs, old, advantages, turn_ids = columns(rows)
     losses, _ = policy_loss(logprobs, old, old, advantages, turn_ids >= 0, 0.2, 0.28)
     want = sum(

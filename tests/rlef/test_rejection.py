@@ -47,6 +47,7 @@ def test_names_of_others_stay():
     assert normalised("import math\nx = math.sqrt(4)") != normalised("import math\nx = math.floor(4)")
     assert normalised("import heapq") != normalised("import bisect")
     assert normalised("x = max(1, 2)") != normalised("x = min(1, 2)")
+    assert normalised("class A: pass\nprint(A())") == normalised("class B: pass\nprint(B())")
     assert normalised("from sys import stdin as a") == normalised("from sys import stdin as b")
     assert normalised("n = 1\ndef f():\n    global n\n    n = 2") == normalised(
         "m = 1\ndef g():\n    global m\n    m = 2"
