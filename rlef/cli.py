@@ -21,6 +21,7 @@ Reinforcement learning from execution feedback: train code models to fix their o
 
   train [--config FILE] [--resume RUN] [FLAGS]   warm start, RLEF training, evaluation (train --help: all flags)
   eval MODEL [FLAGS]                             first attempt, n@k and repair rate of a model on a suite
+  sft MODEL RECORD ... [FLAGS]                   fine-tune on the distinct passing programs of episode records
   report RUN                                     write RUN/report.html and RUN/curves.png again
   tasks list                                     suites that can be loaded
   tasks show SUITE [KEY]                         splits and sizes of a suite, or one task of it
@@ -112,6 +113,19 @@ def _eval(given: list[str]) -> None:
     from rlef.evaluation.command import run_evaluation
 
     run_evaluation(given[0], config)
+
+
+def _sft(given: list[str]) -> None:
+    from rlef.learners.rejection import SftConfig, check_sft
+
+    names = given[: next((place for place, word in enumerate(given) if word.startswith("-")), len(given))]
+    config: SftConfig = parse(SftConfig, SftConfig(), given[len(names) :], "rlef sft MODEL RECORD ...")
+    if len(names) < 2:
+        raise RlefError("rlef sft needs a model and at least one file of episodes: rlef sft MODEL RECORD ... [FLAGS]")
+    check_sft(config)
+    from rlef.learners.sft_command import run_sft
+
+    run_sft(names[0], names[1:], config)
 
 
 def _report(given: list[str]) -> None:
@@ -212,6 +226,7 @@ def _flags(kind: Any, prefix: str = "") -> list[str]:
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "train": _train,
     "eval": _eval,
+    "sft": _sft,
     "report": _report,
     "tasks": _tasks,
 }

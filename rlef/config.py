@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from rlef.errors import RlefError
+from rlef.ppo_config import PPOConfig, check_ppo
 
 STARTER = Path(__file__).parent / "configs" / "starter.toml"
 
@@ -67,41 +68,6 @@ class RolloutConfig:
 
 
 @dataclass(frozen=True)
-class PPOConfig:
-    """The learner. Values in brackets are the paper's, for models of 8B and 70B."""
-
-    updates: int = 20
-    """Rollout batches learned from [8,000 to 12,000 optimiser steps]."""
-    learning_rate: float = 1e-5
-    """AdamW's step size of the policy [2e-7]."""
-    critic_learning_rate: float = 3e-4
-    """AdamW's step size of the value head."""
-    weight_decay: float = 0.1
-    """AdamW's weight decay [0.1]."""
-    warmup: int = 4
-    """Optimiser steps until the step size is reached, linearly [50]."""
-    mini_batches: int = 4
-    """Optimiser steps per update; each sees a part of the batch once [4]."""
-    clip: float = 0.2
-    """Policy clip, epsilon [0.2]."""
-    value_clip: float = 0.2
-    """Value clip, alpha [0.2]."""
-    kl: float = 0.05
-    """Weight of the KL term in the reward, beta [0.05]."""
-    gamma: float = 1.0
-    """Discount per turn [1]."""
-    baseline: Literal["critic", "leave_one_out"] = "critic"
-    """What a return is compared with: the critic's value [critic], or the other samples of the task, which needs no
-    learning and so suits short runs; tasks whose samples all earn the same are then left out of the update."""
-    max_grad_norm: float = 1.0
-    """Gradients are scaled down to this norm."""
-    frozen_layers: int = 0
-    """Lowest layers that are not trained, nor is the embedding then: less work in every backward pass [0]."""
-    token_budget: int = 2048
-    """Tokens of a micro-batch with its padding: the memory of an update."""
-
-
-@dataclass(frozen=True)
 class EvaluationConfig:
     """How the warm start and the trained model are compared on held-out tasks."""
 
@@ -137,6 +103,10 @@ class TrainConfig:
     """Programs that run at the same time."""
     checkpoint_every: int = 4
     """Updates between checkpoints."""
+    keep_last: int = 0
+    """Checkpoints that stay beside the latest one."""
+    keep_best: bool = False
+    """Whether the checkpoint that solved most tasks in training stays, as checkpoints/best."""
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
     warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
@@ -177,23 +147,17 @@ def check(config: TrainConfig) -> None:
     need(config.seed >= 0, "seed", "0 or more")
     for name in ("turn_limit", "slots", "checkpoint_every"):
         need(getattr(config, name) >= 1, name, "at least 1")
+    need(config.keep_last >= 0, "keep_last", "0 or more")
     for name in ("tasks", "samples", "max_new_tokens"):
         need(getattr(config.rollout, name) >= 1, f"rollout.{name}", "at least 1")
     need(config.rollout.temperature > 0, "rollout.temperature", "above 0: training needs samples")
     need(
         config.rollout.context > config.rollout.max_new_tokens, "rollout.context", "larger than rollout.max_new_tokens"
     )
-    for name in ("updates", "kl", "weight_decay", "warmup", "frozen_layers"):
-        need(getattr(config.ppo, name) >= 0, f"ppo.{name}", "0 or more")
-    for name in ("learning_rate", "critic_learning_rate", "clip", "value_clip", "max_grad_norm"):
-        need(getattr(config.ppo, name) > 0, f"ppo.{name}", "above 0")
+    check_ppo(config.ppo, config.rollout.samples, need)
     need(config.feedback.tests >= 1, "feedback.tests", "at least 1")
     need(config.feedback.characters >= 16, "feedback.characters", "at least 16")
-    compares = config.ppo.baseline == "critic" or config.rollout.samples > 1
-    need(compares, "rollout.samples", "at least 2 with ppo.baseline = 'leave_one_out'")
-    need(config.ppo.mini_batches >= 1, "ppo.mini_batches", "at least 1")
     need(config.ppo.token_budget >= config.rollout.context, "ppo.token_budget", "at least rollout.context")
-    need(0 <= config.ppo.gamma <= 1, "ppo.gamma", "between 0 and 1")
     need(config.evaluation.samples >= 1, "evaluation.samples", "at least 1")
     need(config.evaluation.tasks >= 0, "evaluation.tasks", "0 (all) or more")
     need(config.evaluation.temperature >= 0, "evaluation.temperature", "0 or more")

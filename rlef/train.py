@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
+from rlef.checkpoints import decline, keep
 from rlef.config import TrainConfig
 from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import Episode
@@ -93,7 +94,8 @@ class _Job:
         engine = TransformersEngine(policy.model, policy.chat.stop_ids)
         self.evaluation("warm_start", engine, policy)
         reference = copy.deepcopy(policy.model)
-        ppo = PPO(policy.model, reference, config.ppo, config.seed, config.rollout.temperature)
+        sampling = config.rollout
+        ppo = PPO(policy.model, reference, config.ppo, config.seed, sampling.temperature, sampling.max_new_tokens)
         saved = run.load_state()
         done = saved[0] if saved else 0
         if saved is None:
@@ -104,6 +106,8 @@ class _Job:
             policy.model.load_state_dict(load_policy(str(folder), config.system).model.state_dict())
             ppo.load_state_dict(dict(state))
             engine.load(policy.model)
+            # The process may have died between saving and keeping.
+            keep(self.run.folder, done, config.checkpoint_every, config.keep_last, config.keep_best)
         engine.critic = ppo.critic
         if done < config.ppo.updates:
             run.forget_result()
@@ -187,6 +191,9 @@ class _Job:
                 done = number + 1
                 if done % config.checkpoint_every == 0 or self.interrupt.asked or done == config.ppo.updates:
                     self.run.save_state(done, policy.model, policy.tokenizer, ppo.state_dict())
+                    keep(self.run.folder, done, config.checkpoint_every, config.keep_last, config.keep_best)
+                    if warning := decline(self.run.folder, done):
+                        self.display.say(warning)
                 if self.interrupt.asked:
                     break
         return done

@@ -1,7 +1,8 @@
 """PPO as in the RLEF paper (arXiv 2410.02089), for dialogues whose tokens are actions and whose turns have values.
 
-One update reads from top to bottom: reference log-probabilities, rewards with their KL term, returns and advantages per
-turn, then a pass over the batch in mini-batches with the clipped losses. Sandbox failures take part in nothing.
+One update reads from top to bottom: reference log-probabilities, credit (rewards with their KL term, returns and
+advantages per turn), then a pass over the batch in mini-batches with the clipped losses. Sandbox failures take part in
+nothing. The defaults are the paper's; later papers change the credit or the loss, each by a field of `PPOConfig`.
 
 What differs from the paper, for small machines: the critic is a linear head on the policy's own hidden states (read
 at the last prompt token, and without shaping them) where the paper trains a second network; and since rollouts are
@@ -11,7 +12,6 @@ to learn a critic, `baseline = "leave_one_out"` compares a return with the other
 
 from __future__ import annotations
 
-import dataclasses
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,39 +19,23 @@ from typing import Any
 import torch
 from torch import nn
 
-from rlef.config import PPOConfig
 from rlef.episode import Episode
 from rlef.errors import RlefError
-from rlef.learners.advantages import leave_one_out, normalise, turn_advantages, turn_returns
-from rlef.learners.batch import action_logprobs, forward, micro_batches, to_batch
-from rlef.learners.losses import explained_variance, mean_log_ratio, policy_loss, value_loss
+from rlef.learners.batch import Batch, action_logprobs, forward, micro_batches, to_batch
+from rlef.learners.credit import Credit, assign, trimmed, with_contrast
+from rlef.learners.losses import (
+    Facts,
+    average,
+    clipped_weight_loss,
+    explained_variance,
+    mean_log_ratio,
+    policy_loss,
+    sequence_policy_loss,
+    value_loss,
+)
 from rlef.learners.optimiser import autocast, lowest_layers, make_optimiser, use_training_attention
 from rlef.policies.engine import cast_weights, sampling_dtype
-
-
-def with_contrast(episodes: Sequence[Episode]) -> list[Episode]:
-    """Episodes of tasks whose samples did not all earn the same; the others say nothing about what was better.
-
-    Source: dynamic sampling of DAPO (arXiv 2503.14476), without drawing again.
-    """
-    earned: dict[str, set[float]] = {}
-    for episode in episodes:
-        earned.setdefault(episode.task, set()).add(round(episode.reward, 6))
-    return [episode for episode in episodes if len(earned[episode.task]) > 1]
-
-
-def trimmed(episodes: Sequence[Episode], advantages: torch.Tensor, least: float = 0.01) -> list[Episode]:
-    """Episodes without their last turns, as far as these have no advantage to speak of: they would teach nothing.
-
-    Args:
-        advantages: (episodes, turns), in standard deviations.
-    """
-    speaks = (advantages.abs() >= least).int()
-    ends = torch.where(speaks.any(1), speaks.shape[1] - speaks.flip(1).argmax(1), 0)
-    return [
-        dataclasses.replace(episode, turns=episode.turns[:end])
-        for episode, end in zip(episodes, ends.tolist(), strict=True)
-    ]
+from rlef.ppo_config import PPOConfig
 
 
 class Critic(nn.Module):
@@ -75,10 +59,15 @@ class PPO:
     Args:
         model: the policy, a causal language model with float32 weights; trained in place.
         reference: frozen start policy rho.
+        temperature, max_new_tokens: of the sampling.
     """
 
-    def __init__(self, model: Any, reference: Any, config: PPOConfig, seed: int, temperature: float = 1.0) -> None:
+    def __init__(
+        self, model: Any, reference: Any, config: PPOConfig, seed: int, temperature: float = 1.0,
+        max_new_tokens: int = 64,
+    ) -> None:  # fmt: skip
         self.model, self.config, self.seed, self.temperature = model, config, seed, temperature
+        self.max_new_tokens = max_new_tokens
         self.reference = reference.requires_grad_(False).eval()
         cast_weights(self.reference, sampling_dtype(model.device))
         self.critic = Critic(model.config.get_text_config().hidden_size).to(model.device)
@@ -100,42 +89,25 @@ class PPO:
         """
         config = self.config
         kept = [episode for episode in episodes if episode.turns and not episode.sandbox_failure]
-        if config.baseline == "leave_one_out":
-            kept = with_contrast(kept)
+        if config.baseline != "critic":
+            kept = with_contrast(kept, config)
         if not kept:
             return {"learn/episodes": 0.0}
         everything = to_batch(kept, range(len(kept)))  # turn-level tensors of the whole batch
         turns = everything.turns
         log_ratio = self._log_ratio(kept, turns.shape[1], lambda share: progress(0.25 * share))
-        rewards, values = torch.zeros(turns.shape), torch.zeros(turns.shape)
-        for row, episode in enumerate(kept):
-            for column, turn in enumerate(episode.turns):
-                rewards[row, column], values[row, column] = turn.reward, turn.value or 0.0
-        # What follows a truncated episode is unknown: the critic's last word stands in for it.
-        last = torch.tensor([len(episode.turns) - 1 for episode in kept])
-        cut = torch.tensor([episode.truncated for episode in kept])
-        bootstrap = values.gather(1, last[:, None])[:, 0].masked_fill(~cut, 0.0)
-        returns = turn_returns(rewards - config.kl * log_ratio, turns, config.gamma, bootstrap)
-        if config.baseline == "critic":
-            advantages = normalise(turn_advantages(returns, values, turns), turns)
-        else:
-            keys = list(dict.fromkeys(episode.task for episode in kept))
-            groups = torch.tensor([keys.index(episode.task) for episode in kept])
-            advantages = normalise(leave_one_out(returns, turns, groups), turns, centre=False)
+        token_values = self._token_values(kept, everything) if config.value == "token" else None
+        credit = assign(kept, everything, log_ratio, config, token_values)
         metrics = {
             "kl/reference": float(log_ratio[turns].mean()),
-            "losses/explained_variance": explained_variance(values[turns], returns[turns]),
+            "losses/explained_variance": explained_variance(credit.values[credit.steps], credit.returns[credit.steps]),
         }
         if config.baseline == "leave_one_out":
-            kept = trimmed(kept, advantages)
-        rows = [row for row, episode in enumerate(kept) if episode.turns]
-        kept = [kept[row] for row in rows]
+            kept, credit = trimmed(kept, credit)
         metrics["learn/episodes"] = float(len(kept))
         metrics["learn/tokens"] = float(sum(len(t.prompt_ids) + len(t.response_ids) for e in kept for t in e.turns))
-        if not kept:
-            return metrics
-        returns, values, advantages = returns[rows], values[rows], advantages[rows]
-        metrics |= self._pass(kept, returns, values, advantages, number, lambda share: progress(0.25 + 0.75 * share))
+        if kept:
+            metrics |= self._learn(kept, credit, number, lambda share: progress(0.25 + 0.75 * share))
         return metrics
 
     @torch.no_grad()
@@ -149,61 +121,94 @@ class PPO:
             progress(done / len(episodes))
         return ratio
 
-    def _pass(
-        self, episodes: Sequence[Episode], returns: torch.Tensor, values: torch.Tensor, advantages: torch.Tensor,
-        number: int, progress: Callable[[float], None],
-    ) -> dict[str, float]:  # fmt: skip
-        """One pass over the batch, an optimiser step per mini-batch."""
-        config = self.config
-        order = random.Random(f"update {self.seed} {number}").sample(range(len(episodes)), len(episodes))
-        parts = min(config.mini_batches, len(order))
+    @torch.no_grad()
+    def _token_values(self, episodes: Sequence[Episode], everything: Batch) -> torch.Tensor:
+        """(episodes, tokens): the critic's value of every token."""
+        values = torch.zeros(everything.ids.shape)
+        for batch in micro_batches(episodes, range(len(episodes)), 2 * self.config.token_budget):
+            with autocast(self.model):
+                hidden = forward(self.model, batch)
+            values[batch.index, : batch.ids.shape[1]] = self._estimates(hidden, batch)
+        return values
+
+    def _estimates(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """The critic's values of the steps of a batch, (n, turns) or (n, tokens). It does not shape the policy."""
+        if self.config.value == "token":  # read at the token before
+            return nn.functional.pad(self.critic(hidden.detach()[:, :-1]), (1, 0)).cpu()
+        states = hidden.detach()[torch.arange(len(batch.index))[:, None], batch.value_at]
+        values: torch.Tensor = self.critic(states).cpu()
+        return values
+
+    def _policy_loss(
+        self, logprobs: torch.Tensor, advantages: torch.Tensor, batch: Batch
+    ) -> tuple[torch.Tensor, Facts]:
+        """(n, tokens): the policy loss of every token; pi_old is the policy that sampled."""
+        low, high, old = self.config.clip, self.config.clip_high or None, batch.behaviour
+        match self.config.loss:
+            case "ppo":
+                return policy_loss(logprobs, old, old, advantages, batch.action, low, high)
+            case "gspo":
+                return sequence_policy_loss(logprobs, old, advantages, batch.turn_ids, low, high)
+            case "cispo":
+                return clipped_weight_loss(logprobs, old, advantages, batch.action, low, high)
+
+    def _learn(
+        self, episodes: Sequence[Episode], credit: Credit, number: int, progress: Callable[[float], None]
+    ) -> dict[str, float]:
+        """Passes over the batch, an optimiser step per mini-batch."""
+        config, size = self.config, len(episodes)
+        rng, parts = random.Random(f"update {self.seed} {number}"), min(self.config.mini_batches, len(episodes))
+        orders = [rng.sample(range(size), size) for _ in range(config.passes)]
         sums: dict[str, float] = {"policy": 0.0, "value": 0.0, "approx_kl": 0.0, "clipped": 0.0, "entropy": 0.0}
-        tokens = turns = done = 0
+        units = steps = tokens = done = 0
         norms: list[float] = []
-        for chosen in (order[part::parts] for part in range(parts)):
-            size = sum(len(turn.response_ids) for i in chosen for turn in episodes[i].turns)
-            count = sum(len(episodes[i].turns) for i in chosen)
+        for chosen in (order[part::parts] for order in orders for part in range(parts)):
+            sampled = sum(len(turn.response_ids) for i in chosen for turn in episodes[i].turns)
+            answers = sum(len(episodes[i].turns) for i in chosen)
+            unit = {"token": sampled, "answer": answers, "constant": answers * self.max_new_tokens}[config.average]
+            count, drift = sampled if credit.per_token else answers, 0.0
             for batch in micro_batches(episodes, chosen, config.token_budget):
-                width = batch.turns.shape[1]
                 with autocast(self.model):
                     hidden = forward(self.model, batch)
                     logprobs, entropy = action_logprobs(self.model, hidden, batch, self.temperature)
-                logprobs = logprobs.cpu()
-                per_token = advantages[batch.index].gather(1, batch.turn_ids.clamp(min=0))
-                loss, facts = policy_loss(
-                    logprobs, batch.behaviour, batch.behaviour, per_token, batch.action, config.clip
-                )
-                states = hidden.detach()[torch.arange(len(batch.index))[:, None], batch.value_at]
-                estimates = self.critic(states).cpu()
+                losses, facts = self._policy_loss(logprobs.cpu(), credit.of_tokens(batch), batch)
+                loss, rows = average(losses, batch.turn_ids, config.average), credit.rows(batch)
                 wrong = value_loss(
-                    estimates, values[batch.index][:, :width], returns[batch.index][:, :width], batch.turns,
-                    config.value_clip,
-                )  # fmt: skip
-                (loss / size + wrong / count).backward()
+                    self._estimates(hidden, batch), rows.values, rows.returns, rows.steps, config.value_clip
+                )
+                (loss / unit + wrong / count).backward()
                 sums["policy"] += float(loss.detach())
                 sums["value"] += float(wrong.detach())
                 sums["entropy"] += float(entropy) * int(batch.action.sum())
-                sums["approx_kl"] += float(facts["approx_kl"])
                 sums["clipped"] += float(facts["clipped"])
+                drift += float(facts["approx_kl"])
                 done += len(batch.index)
-                progress(done / len(episodes))
+                progress(done / (size * config.passes))
+            sums["approx_kl"] += drift
+            units, steps, tokens = units + unit, steps + count, tokens + sampled
+            if norms and config.target_kl and drift / sampled > config.target_kl:
+                self._forget_gradients()
+                break
             norms.append(self._step())
-            tokens, turns = tokens + size, turns + count
         return {
-            "losses/policy_loss": sums["policy"] / tokens,
-            "losses/value_loss": sums["value"] / turns,
+            "losses/policy_loss": sums["policy"] / units,
+            "losses/value_loss": sums["value"] / steps,
             "losses/entropy": sums["entropy"] / tokens,
             "losses/approx_kl": sums["approx_kl"] / tokens,
             "losses/clipfrac": sums["clipped"] / tokens,
             "learn/grad_norm": sum(norms) / len(norms),
+            "learn/optimiser_steps": float(len(norms)),
             "learn/learning_rate": self.optimiser.param_groups[0]["lr"],
         }
+
+    def _forget_gradients(self) -> None:
+        self.optimiser.zero_grad()
+        self.critic_optimiser.zero_grad()
 
     def _step(self) -> float:
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
         if not torch.isfinite(norm):
-            self.optimiser.zero_grad()
-            self.critic_optimiser.zero_grad()
+            self._forget_gradients()
             raise RlefError(
                 "the gradient is not a number; lower ppo.learning_rate in the run's config.toml, then resume it"
             )
@@ -212,7 +217,7 @@ class PPO:
             group["lr"] = self.config.learning_rate * min(1.0, self.steps / max(1, self.config.warmup))
         for optimiser in (self.optimiser, self.critic_optimiser):
             optimiser.step()
-            optimiser.zero_grad()
+        self._forget_gradients()
         return float(norm)
 
     def state_dict(self) -> dict[str, Any]:

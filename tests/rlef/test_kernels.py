@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlef.learners.advantages import leave_one_out, normalise, turn_advantages, turn_returns
+from rlef.learners.advantages import lambda_returns, leave_one_out, normalise, value_advantages
 from rlef.learners.losses import explained_variance, mean_log_ratio, policy_loss, value_loss
 
 NAN = float("nan")
@@ -18,9 +18,9 @@ def test_two_turns_worked_by_hand():
     log_ratio = torch.tensor([[0.2, -0.4]])
     rewards = torch.tensor([[-0.2, 1.0]]) - 0.05 * log_ratio
     mask = torch.tensor([[True, True]])
-    returns = turn_returns(rewards, mask)
+    returns = lambda_returns(rewards, mask)
     assert returns.tolist() == [pytest.approx([-0.21 + 1.02, 1.02])]
-    advantages = turn_advantages(returns, torch.tensor([[0.5, 0.5]]), mask)
+    advantages = value_advantages(returns, torch.tensor([[0.5, 0.5]]), mask)
     assert advantages.tolist() == [pytest.approx([0.31, 0.52])]
     # Mean 0.415, sample standard deviation 0.21 / sqrt(2).
     assert normalise(advantages, mask).tolist() == [pytest.approx([-1 / math.sqrt(2), 1 / math.sqrt(2)], abs=1e-4)]
@@ -37,7 +37,7 @@ def test_returns_equal_the_sum(rewards, gamma, cut):
     for i, row in enumerate(rewards):
         table[i, : len(row)], mask[i, : len(row)] = torch.tensor(row), True
     after = 0.7 if cut else 0.0
-    got = turn_returns(table, mask, gamma, torch.full((len(rewards),), after))
+    got = lambda_returns(table, mask, gamma, torch.full((len(rewards),), after))
     for i, row in enumerate(rewards):
         for t in range(turns):
             want = 0.0
@@ -48,7 +48,7 @@ def test_returns_equal_the_sum(rewards, gamma, cut):
 
 def test_one_turn_is_the_single_turn_formula():
     rewards, mask = torch.tensor([[1.0], [-1.0]]), torch.ones((2, 1), dtype=torch.bool)
-    assert torch.equal(turn_returns(rewards, mask, 0.3), rewards)
+    assert torch.equal(lambda_returns(rewards, mask, 0.3), rewards)
 
 
 def test_normalise_ignores_what_is_masked_and_knows_equal_rewards():
@@ -101,10 +101,11 @@ def test_policy_loss_equals_brute_force(cells):
     columns = [torch.tensor([[cell[k] for cell in cells]]) for k in range(4)]
     mask = torch.tensor([[cell[4] for cell in cells]])
     filled = [column.masked_fill(~mask, NAN) for column in columns]
-    loss, facts = policy_loss(*filled, mask, 0.2)
+    losses, facts = policy_loss(*filled, mask, 0.2)
     kept = [cell for cell in cells if cell[4]]
     want = brute_policy_loss(*(([cell[k] for cell in kept]) for k in range(4)), 0.2)
-    assert float(loss) == pytest.approx(want, abs=1e-3, rel=1e-4)
+    assert float(losses.sum()) == pytest.approx(want, abs=1e-3, rel=1e-4)
+    assert not losses[~mask].any()
     assert float(facts["approx_kl"]) >= -1e-4
 
 
@@ -113,14 +114,14 @@ def test_policy_gradient_at_the_start_is_advantage_times_score():
     start = logprobs.detach().clone()
     advantages = torch.tensor([[0.5, -1.5, NAN]])
     mask = torch.tensor([[True, True, False]])
-    policy_loss(logprobs, start, start, advantages, mask)[0].backward()
+    policy_loss(logprobs, start, start, advantages, mask)[0].sum().backward()
     assert logprobs.grad.tolist() == [[-0.5, 1.5, 0.0]]
 
 
 def test_clip_stops_the_gradient_and_truncation_only_ever_lowers():
     mask = torch.tensor([[True]])
     far = torch.tensor([[-0.5]], requires_grad=True)  # the ratio to old is e^0.5, far above 1.2
-    policy_loss(far, torch.tensor([[-1.0]]), torch.tensor([[-1.0]]), torch.tensor([[1.0]]), mask)[0].backward()
+    policy_loss(far, torch.tensor([[-1.0]]), torch.tensor([[-1.0]]), torch.tensor([[1.0]]), mask)[0].sum().backward()
     assert far.grad.tolist() == [[0.0]]
     fresh, _ = policy_loss(*(torch.tensor([[x]]) for x in (-1.0, -1.0, -1.0, 1.0)), mask)
     stale, _ = policy_loss(*(torch.tensor([[x]]) for x in (-1.0, -1.0, -0.8, 1.0)), mask)
@@ -151,6 +152,6 @@ def test_explained_variance():
 
 def test_wrong_shapes_are_refused():
     with pytest.raises(ValueError, match="boolean mask"):
-        turn_returns(torch.zeros((2, 3)), torch.zeros((2, 3)))
+        lambda_returns(torch.zeros((2, 3)), torch.zeros((2, 3)))
     with pytest.raises(ValueError, match="boolean mask"):
-        turn_advantages(torch.zeros((2, 3)), torch.zeros((2, 2)), torch.ones((2, 3), dtype=torch.bool))
+        value_advantages(torch.zeros((2, 3)), torch.zeros((2, 2)), torch.ones((2, 3), dtype=torch.bool))

@@ -28,7 +28,7 @@ from rlef.episode import Episode, Turn, read_episodes
 from rlef.errors import RlefError
 from rlef.learners.batch import action_logprobs, forward, to_batch
 from rlef.learners.demonstrations import programs, repairs, split_tasks
-from rlef.learners.ppo import PPO, trimmed, with_contrast
+from rlef.learners.ppo import PPO
 from rlef.learners.sft import warm_start
 from rlef.policies.load import load_policy
 from rlef.run import Run, guard, replacing
@@ -213,24 +213,6 @@ def test_warm_start_learns_the_last_response_only(tiny_model, box):
     repair = next(i for i, episode in enumerate(shown) if len(episode.turns) == 2)
     first, last = (logprobs[repair][batch.turn_ids[repair] == turn].mean() for turn in (0, 1))
     assert last > first
-
-
-def test_only_tasks_with_contrast_are_learned_from(finished):
-    one = episodes(finished[0])[0]
-
-    def earning(task, reward):
-        return dataclasses.replace(one, task=task, turns=(dataclasses.replace(one.turns[0], reward=reward),))
-
-    batch = [earning("same", -1.0), earning("mixed", 1.0), earning("same", -1.0), earning("mixed", -1.0)]
-    assert [episode.task for episode in with_contrast(batch)] == ["mixed", "mixed"]
-
-
-def test_last_turns_without_an_advantage_are_not_learned_from(finished):
-    episode = episodes(finished[0])[0]
-    turn = episode.turns[0]
-    batch = [dataclasses.replace(episode, turns=(turn,) * 3) for _ in range(3)]
-    advantages = torch.tensor([[1.0, 0.0, 0.005], [0.0, 0.0, 0.0], [0.0, -0.5, 0.0]])
-    assert [len(one.turns) for one in trimmed(batch, advantages)] == [1, 0, 2]
 
 
 def test_sandbox_failures_are_masked_everywhere(tiny_model, finished):
