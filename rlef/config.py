@@ -42,6 +42,9 @@ class WarmStartConfig:
 class FeedbackConfig:
     """What the policy is told about a program that failed."""
 
+    mode: Literal["true", "none", "random", "stale", "one_test", "perturbed"] = "true"
+    """Ablations: nothing, another problem's failure, the previous program's, one failing test, wrong expected outputs
+    [true; none and random in its ablations]."""
     tests: int = 8
     """Failing public tests that are shown."""
     characters: int = 512
@@ -133,6 +136,8 @@ class TrainConfig:
     """System message; the chat template's own when empty."""
     turn_limit: int = 3
     """Answers per episode [3]."""
+    reward: str = "execution"
+    """A reward of `rlef.envs.rewards`, with gates if wanted ("fraction * sound"), or your own as "module:function"."""
     slots: int = 2
     """Programs that run at the same time."""
     checkpoint_every: int = 4
