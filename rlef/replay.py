@@ -160,9 +160,7 @@ def _failed(play: _Play, number: int) -> bool:
     return play.entry.episode.sandbox_failure and number == len(play.turns) - 1
 
 
-def _compare(
-    play: _Play, number: int, tally: Tally, say: Callable[[str], None], **values: tuple[Any, Any]
-) -> None:
+def _compare(play: _Play, number: int, tally: Tally, say: Callable[[str], None], **values: tuple[Any, Any]) -> None:
     """Count and say where the first of a pair, which is the record's, is not the second."""
     for name, (then, now) in values.items():
         if then != now:

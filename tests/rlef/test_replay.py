@@ -41,9 +41,7 @@ ANSWERS = [[CRASH, ADDRESS, right(2)], [NONE, right(9), right(3)], [right(4)], [
 
 
 def play(path, box, answers=ANSWERS, **more):
-    env = RecordEpisodes(
-        gymnasium.make("rlef/CodeRepair-v0", suite=[*TASKS], box=box, **more), path, suite="times"
-    )
+    env = RecordEpisodes(gymnasium.make("rlef/CodeRepair-v0", suite=[*TASKS], box=box, **more), path, suite="times")
     for number, said in enumerate(answers):
         env.reset(seed=number, options={"task": TASKS[number % 3].key})
         for answer in said:
@@ -93,7 +91,7 @@ EDITS = {
     "first observation": set_in_turn(0, "observation", "Print 2 times the number"),
     "program": set_in_turn(0, "program", "print(2)"),
     "verdict that ends": set_in_turn(0, "public", ["accepted"] * 3),
-    "seed of one test": lambda episode: episode["rules"]["feedback"].update(tests=1),
+    "feedback mode": lambda episode: episode["rules"]["feedback"].update(mode="none"),
     "turn limit": lambda episode: episode["rules"].update(turn_limit=4, reward="outcome"),
     "a turn less": lambda episode: episode["turns"].pop(),
     "task": lambda episode: episode.update(task="times9"),
@@ -146,7 +144,9 @@ class Broken:
 
 def test_sandbox_failures_are_nobodys_difference(box, record, tmp_path):
     path = play(tmp_path / "e.jsonl", Broken())
-    assert all(episode.sandbox_failure and episode.truncated for episode in read_episodes(path) if episode.turns[-1].public)
+    assert all(
+        episode.sandbox_failure and episode.truncated for episode in read_episodes(path) if episode.turns[-1].public
+    )
     for again in (None, box):
         tally = replay(path, box=again)
         assert (tally.same, tally.unjudged) == (True, 4)
