@@ -1,7 +1,7 @@
 """`rlef rejudge RUN`: judges recorded programs again, maybe by another checker, limits or version of the suite.
 
-Nothing changed and verdicts differ all the same: those tests are flaky, or the limits too tight. Something changed: this
-is what it does to the scores, without a model.
+Nothing changed and verdicts differ all the same: those tests are flaky, or the limits too tight. Something changed:
+this is what it does to the scores, without a model.
 """
 
 from __future__ import annotations

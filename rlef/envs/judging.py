@@ -83,8 +83,7 @@ def judge_programs(dialogues: Sequence[Dialogue], programs: Sequence[str | None]
 def _judge(
     pairs: dict[int, tuple[Task, Program]], box: Box, tests: Which, stop_on_failure: bool = False
 ) -> dict[int, Report]:
-    reports = judge_many(list(pairs.values()), box, tests, stop_on_failure) if pairs else []
-    return dict(zip(pairs, reports, strict=True))
+    return dict(zip(pairs, judge_many(list(pairs.values()), box, tests, stop_on_failure), strict=True))
 
 
 def _wanted(dialogue: Dialogue, report: Report) -> bool:
@@ -127,23 +126,29 @@ def _with_random_feedback(
 ) -> list[Judged]:
     """Replaces failures by those of a wrong program of another problem on that problem's public tests.
 
-    Source: RLEF (arXiv 2410.02089) section 3.3, the fallback for problems without a wrong program included. The problem
-    is drawn from the dialogue's seed and the program.
+    The problem is drawn from the dialogue's seed and the program, and of its wrong programs one that fails a public
+    test. Source: RLEF (arXiv 2410.02089) section 3.3, the fallback for problems without such a program included.
     """
     judged = list(judged)
-    donors: dict[int, tuple[Task, Program]] = {}
+    drawn: dict[int, tuple[random.Random, Task]] = {}
     for i, (dialogue, source) in enumerate(zip(dialogues, programs, strict=True)):
         if dialogue.settings.feedback.mode == "random":
             judged[i] = replace(judged[i], failures=())
             if not judged[i].decided and not judged[i].failed and dialogue.turn + 1 < dialogue.settings.turn_limit:
                 rng = random.Random(f"other {dialogue.seed} {source}".encode("utf-8", "surrogatepass"))
-                other = _draw(dialogue, rng)
-                donors[i] = other, rng.choice(other.mutants or (_CRASH,))
-    for wrong in (donors, {i: (other, _CRASH) for i, (other, _) in donors.items()}):
-        waiting = {i: pair for i, pair in wrong.items() if not judged[i].failures and not judged[i].failed}
-        for i, report in _judge(waiting, box, "public").items():
-            failures = failures_of(report.public, dialogues[i].settings.feedback, waiting[i][0].key)
-            judged[i] = replace(judged[i], failures=failures, failed=report.sandbox_failed)
+                drawn[i] = rng, _draw(dialogue, rng)
+    pairs = [(i, (other, wrong)) for i, (_, other) in drawn.items() for wrong in (*other.mutants, _CRASH)]
+    reports = defaultdict(list)
+    for (i, _), report in zip(pairs, judge_many([pair for _, pair in pairs], box, "public"), strict=True):
+        reports[i].append(report)
+    for i, (rng, other) in drawn.items():
+        *mutants, crash = reports[i]
+        report = rng.choice([mutant for mutant in mutants if not mutant.public_passed] or [crash])
+        judged[i] = replace(
+            judged[i],
+            failures=failures_of(report.public, dialogues[i].settings.feedback, other.key),
+            failed=any(one.sandbox_failed for one in reports[i]),
+        )
     return judged
 
 

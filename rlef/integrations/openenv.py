@@ -34,7 +34,7 @@ class Told(Observation):
     """The next user message; empty when the dialogue is over."""
     task: str
     turn: int
-    public: list[str] = []
+    public: tuple[str, ...] = ()
     """Verdicts on the public tests."""
     sandbox_failure: bool = False
 
@@ -63,7 +63,7 @@ class CodeRepairEnvironment(Environment[Answer, Told, State]):
             text=text,
             task=info["task"],
             turn=info["turn"],
-            public=list(info["public"]),
+            public=info["public"],
             sandbox_failure=info["sandbox_failure"],
             done=terminated or truncated,
             reward=None if info["sandbox_failure"] else float(reward),

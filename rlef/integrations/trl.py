@@ -5,7 +5,8 @@
 
     trainer = GRPOTrainer(
         model=..., train_dataset=Dataset.from_list(rows("starter", "train")),
-        environment_factory=environment_factory("starter", "train"), args=GRPOConfig(..., max_tool_calling_iterations=3),
+        environment_factory=environment_factory("starter", "train"),
+        args=GRPOConfig(..., max_tool_calling_iterations=3),
     )
 
 TRL makes one environment per rollout and resets it with the row of the data set. All share one sandbox.
@@ -99,6 +100,6 @@ def environment_factory(
 def rows(
     suite: str | Path | Sequence[Task] = "starter", split: str = "train", system: str = ""
 ) -> list[dict[str, Any]]:
-    """A data set: one row per task, whose samples form a group. `reset` adds the statement to the empty user message."""
+    """A data set: one row per task, whose samples form a group. `reset` adds the statement to the user message."""
     before = [{"role": "system", "content": system}] if system else []
     return [{"prompt": [*before, {"role": "user", "content": ""}], "task": task.key} for task in tasks_of(suite, split)]

@@ -140,7 +140,7 @@ def test_perturbed_text_is_neither_right_nor_what_was_seen(text, observed, seed)
         assert other.strip() != seen.strip()
 
 
-@pytest.mark.parametrize("text, others", [
+@pytest.mark.parametrize(("text", "others"), [
     ("Yes", {"No"}), ("FALSE", {"TRUE"}), ("no\n", {"yes"}), ("7", set("123456789") - {"7"}),
     ("", {"0"}), ("-3.5", None), ("???", {"???0"}),
 ])  # fmt: skip

@@ -1,4 +1,4 @@
-"""The environment inside other people's packages: the real ones, each test skipped where its package is not installed."""
+"""The environment inside other people's packages, the real ones; a test is skipped where its package is missing."""
 
 import asyncio
 import json
@@ -80,13 +80,11 @@ def tool_model(trl, tiny_model, box):
     ]
     head = tokenizer(start, add_special_tokens=False).input_ids
     bodies = [tokenizer(call, add_special_tokens=False).input_ids for call in calls]
-    longest = max(map(len, bodies))
-    ids = torch.tensor([head + body + [tokenizer.eos_token_id] * (longest - len(body)) for body in bodies])
-    labels = ids.clone()
-    labels[:, : len(head)] = -100
-    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    for _ in range(60):
-        loss = model(input_ids=ids, labels=labels).loss
+    ids, said = torch.tensor([head + body for body in bodies]), torch.tensor(bodies)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=0.01)
+    for _ in range(120):
+        logits = model(input_ids=ids, logits_to_keep=len(bodies[0]) + 1).logits[:, :-1]
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), said.flatten())
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()

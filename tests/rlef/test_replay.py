@@ -195,7 +195,7 @@ def test_memory_is_bounded(record, tmp_path):
         next(chunks)
 
 
-@pytest.mark.parametrize("words, remedy", [
+@pytest.mark.parametrize(("words", "remedy"), [
     (["replay"], "usage"), (["replay", "nowhere"], "no episodes"), (["rejudge"], "needs a run folder"),
     (["replay", "x", "--sandbx"], "usage"), (["rejudge", "x", "--chcker", "floats"], "did you mean --checker"),
 ])  # fmt: skip

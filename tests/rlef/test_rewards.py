@@ -150,7 +150,7 @@ def test_mistakes_are_found_before_anything_runs(name):
         DialogueSettings(reward=name)
 
 
-@pytest.mark.parametrize("name, message", [
+@pytest.mark.parametrize(("name", "message"), [
     ("broken", "failed on a turn .ZeroDivisionError"), ("no_number", "ValueError"), ("not_finite", "finite number"),
     ("mine", ""),
 ])  # fmt: skip
