@@ -136,10 +136,10 @@ def _replay(given: list[str]) -> None:
     suite, rest = _take(given, "--suite")
     flags = [word for word in rest if word.startswith("-")]
     targets = [word for word in rest if word not in flags]
-    if len(targets) != 1 or set(flags) - {"--sandbox"}:
-        raise RlefError("usage: rlef replay RUN [--sandbox] [--suite SUITE]")
-    with Sandbox() if flags else nullcontext() as box:
-        tally = replay(Path(targets[0]), suite or "", box, print)
+    if len(targets) != 1 or set(flags) - {"--sandbox", "--trust"}:
+        raise RlefError("usage: rlef replay RUN [--sandbox] [--trust] [--suite SUITE]")
+    with Sandbox() if "--sandbox" in flags else nullcontext() as box:
+        tally = replay(Path(targets[0]), suite or "", box, print, trust="--trust" in flags)
     print(tally)
     if not tally.same:
         sys.exit(1)

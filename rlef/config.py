@@ -42,15 +42,15 @@ class WarmStartConfig:
 class FeedbackConfig:
     """What the policy is told about a program that failed."""
 
-    mode: Literal["true", "none", "random", "stale", "one_test", "perturbed"] = "true"
-    """Ablations: nothing, another problem's failure, the previous program's, one failing test, wrong expected outputs
-    [true; none and random in its ablations]."""
     tests: int = 8
     """Failing public tests that are shown."""
     characters: int = 512
     """Longest input, output or trace; more is cut in the middle."""
     wording: str = ""
     """Path of a template to use instead of the built-in `wording.jinja`."""
+    mode: Literal["true", "none", "random", "stale", "one_test", "perturbed"] = "true"
+    """Ablations: nothing, another problem's failure, the previous program's, one failing test, wrong expected outputs
+    [true; none and random in its ablations]."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,7 @@ def save_config(config: TrainConfig, path: Path) -> None:
 
 def check(config: TrainConfig) -> None:
     """Raise RlefError for values that cannot be meant."""
+    from rlef.envs.rewards import reward_of
 
     def need(good: bool, name: str, what: str) -> None:
         if not good:
@@ -192,6 +193,7 @@ def check(config: TrainConfig) -> None:
         need(getattr(config.ppo, name) >= 0, f"ppo.{name}", "0 or more")
     for name in ("learning_rate", "critic_learning_rate", "clip", "value_clip", "max_grad_norm"):
         need(getattr(config.ppo, name) > 0, f"ppo.{name}", "above 0")
+    reward_of(config.reward)
     need(config.feedback.tests >= 1, "feedback.tests", "at least 1")
     need(config.feedback.characters >= 16, "feedback.characters", "at least 16")
     compares = config.ppo.baseline == "critic" or config.rollout.samples > 1

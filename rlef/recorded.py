@@ -33,13 +33,15 @@ class Recorded:
     Args:
         target: the folder or file.
         suite: what to load the tasks from; what the run's configuration or else its episodes name when empty.
+        trust: import rewards that episodes name as "module:function". A record of somebody else's may name anything.
 
     Raises:
         RlefError: there are no episodes.
         TaskError: the suite cannot be loaded.
     """
 
-    def __init__(self, target: Path, suite: str = "") -> None:
+    def __init__(self, target: Path, suite: str = "", trust: bool = False) -> None:
+        self._trust = trust
         self.files = [target] if target.is_file() else [target / "episodes.jsonl", *target.glob("evaluation/*.jsonl")]
         self.files = sorted(file for file in self.files if file.exists() and file.stat().st_size)
         if not self.files:
@@ -64,12 +66,22 @@ class Recorded:
             yield chunk
 
     def settings(self, entry: Entry) -> DialogueSettings:
-        """The rules of an episode. Raises RlefError for one of version 1 outside of its run folder."""
-        if entry.episode.rules is not None:
-            return DialogueSettings.of(entry.episode.rules)
+        """The rules of an episode. Raises RlefError for one of version 1 outside of its run folder, or not trusted."""
+        rules = entry.episode.rules
+        if rules is not None:
+            if ":" in str(rules.get("reward")) and not self._trust:
+                raise RlefError(
+                    f"{entry.place}: its reward {rules['reward']!r} is a program of somebody's; if you know it: --trust"
+                )
+            return DialogueSettings.of(rules)
         if self.config is None:
             raise RlefError(f"{entry.place}: an episode of version 1 does not hold its rules; name its run folder")
         return DialogueSettings(self.config.turn_limit, feedback=self.config.feedback)
+
+
+def language_of(episode: Episode) -> str:
+    """The language of an episode's programs."""
+    return str((episode.rules or {}).get("language", "python"))
 
 
 class TaskIndex(Sequence[Task]):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rlef.episode import Turn
-from rlef.recorded import Recorded
+from rlef.recorded import Recorded, language_of
 from sandbox import Program
 from tasks import Report, Task, judge_many
 from tasks.judge import Box
@@ -117,7 +117,7 @@ def rejudge(target: Path, box: Box, config: RejudgeConfig) -> Changes:
                 programs.append([])
                 continue
             tasks[task.key] = config.task(task)
-            language = recorded.settings(entry).language
+            language = language_of(episode)
             programs.append([(turn, Program(turn.program, language)) for turn in episode.turns if turn.program])
             for turn, program in programs[-1]:
                 wanted[task.key, program] = wanted.get((task.key, program), False) or turn.private is not None

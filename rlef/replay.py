@@ -65,18 +65,23 @@ class _Play:
 
 
 def replay(
-    target: Path, suite: str = "", box: Box | None = None, say: Callable[[str], None] = lambda line: None
+    target: Path,
+    suite: str = "",
+    box: Box | None = None,
+    say: Callable[[str], None] = lambda line: None,
+    trust: bool = False,
 ) -> Tally:
     """Play all episodes of a run folder or file again; `say` gets a line for every difference.
 
     Args:
         suite: instead of the one the run names.
         box: runs the programs again; what they did is taken from the record when None.
+        trust: import rewards that the record names.
 
     Raises:
         RlefError, TaskError: there are no episodes, or their suite or rules are not known.
     """
-    recorded = Recorded(target, suite)
+    recorded = Recorded(target, suite, trust)
     tally = Tally()
     for chunk in recorded.chunks(AT_ONCE):
         plays = []

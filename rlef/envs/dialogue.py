@@ -14,7 +14,7 @@ from typing import Any
 
 from rlef.config import FeedbackConfig
 from rlef.envs.answers import find_program
-from rlef.envs.feedback import Told, feedback_text, task_text
+from rlef.envs.feedback import MODES, Told, feedback_text, task_text
 from rlef.envs.judging import Judged, judge_programs
 from rlef.envs.rewards import Facts, When, reward_of
 from rlef.episode import Failure
@@ -25,7 +25,10 @@ from tasks.judge import Box, Trust
 
 @dataclass(frozen=True)
 class DialogueSettings:
-    """The rules of an episode: plain data. Raises RlefError for an unknown reward or a turn limit below one."""
+    """The rules of an episode: plain data.
+
+    Raises RlefError for an unknown reward or feedback mode, and for a turn limit below one.
+    """
 
     turn_limit: int = 3
     """Answers the policy may give (RLEF: 3)."""
@@ -40,6 +43,8 @@ class DialogueSettings:
 
     def __post_init__(self) -> None:
         reward_of(self.reward)
+        if self.feedback.mode not in MODES:
+            raise RlefError(f"unknown feedback mode {self.feedback.mode!r}; there are: {', '.join(MODES)}")
         if self.turn_limit < 1:
             raise RlefError(f"turn_limit={self.turn_limit} is less than one answer")
 

@@ -16,7 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
+from jinja2.sandbox import SandboxedEnvironment
 
 from rlef.config import FeedbackConfig
 from rlef.envs.perturb import changed
@@ -147,7 +148,7 @@ def _decode(data: bytes) -> str:
 @cache
 def _template(wording: str) -> Any:
     path = Path(wording) if wording else WORDING
-    environment = Environment(
+    environment = SandboxedEnvironment(  # a record may name the template
         loader=FileSystemLoader(path.parent), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )  # plain text for a model, so nothing is escaped
     try:

@@ -130,26 +130,30 @@ def _with_random_feedback(
     test. Source: RLEF (arXiv 2410.02089) section 3.3, the fallback for problems without such a program included.
     """
     judged = list(judged)
-    drawn: dict[int, tuple[random.Random, Task]] = {}
+    drawn: dict[int, Task] = {}
     for i, (dialogue, source) in enumerate(zip(dialogues, programs, strict=True)):
         if dialogue.settings.feedback.mode == "random":
             judged[i] = replace(judged[i], failures=())
             if not judged[i].decided and not judged[i].failed and dialogue.turn + 1 < dialogue.settings.turn_limit:
-                rng = random.Random(f"other {dialogue.seed} {source}".encode("utf-8", "surrogatepass"))
-                drawn[i] = rng, _draw(dialogue, rng)
-    pairs = [(i, (other, wrong)) for i, (_, other) in drawn.items() for wrong in (*other.mutants, _CRASH)]
+                drawn[i] = _draw(dialogue, _rng("other", dialogue, source))
+    pairs = [(i, (other, wrong)) for i, other in drawn.items() for wrong in (*other.mutants, _CRASH)]
     reports = defaultdict(list)
     for (i, _), report in zip(pairs, judge_many([pair for _, pair in pairs], box, "public"), strict=True):
         reports[i].append(report)
-    for i, (rng, other) in drawn.items():
+    for i, other in drawn.items():
         *mutants, crash = reports[i]
-        report = rng.choice([mutant for mutant in mutants if not mutant.public_passed] or [crash])
+        failing = [mutant for mutant in mutants if not mutant.public_passed] or [crash]
+        report = _rng("wrong program", dialogues[i], programs[i]).choice(failing)
         judged[i] = replace(
             judged[i],
             failures=failures_of(report.public, dialogues[i].settings.feedback, other.key),
             failed=any(one.sandbox_failed for one in reports[i]),
         )
     return judged
+
+
+def _rng(what: str, dialogue: Dialogue, program: str | None) -> random.Random:
+    return random.Random(f"{what} {dialogue.seed} {program}".encode("utf-8", "surrogatepass"))
 
 
 def _draw(dialogue: Dialogue, rng: random.Random) -> Task:

@@ -16,7 +16,7 @@ from rlef.errors import RlefError
 from rlef.recorded import Recorded
 from rlef.rejudge import RejudgeConfig, rejudge
 from rlef.replay import replay
-from sandbox import Execution, Status
+from sandbox import Execution, Program, Status
 from tasks import Suite, register_suite
 from tasks.task import StdioTest, Task
 
@@ -27,6 +27,7 @@ TASKS = [
     Task(
         f"times{n}", f"Print {n} times the number.", tuple(StdioTest(f"{i}\n", f"{i * n}\n") for i in (2, 5, 6)),
         tuple(StdioTest(f"{i}\n", f"{i * n}\n") for i in (7, 0, 3)),
+        mutants=tuple(Program(f"print(int(input()) * {n} + {wrong})") for wrong in (1, 2, 3, 4)),
     )
     for n in (2, 3, 4)
 ]  # fmt: skip
@@ -135,6 +136,18 @@ def test_version_1_is_read_and_says_what_it_lacks(record, box, tmp_path):
     assert replay(folder, box=box).same
     with pytest.raises(ValueError, match="version 3"):
         Episode.from_json('{"version": 3, "turns": []}')
+
+
+def mine(facts):
+    return 0.25
+
+
+def test_rewards_that_a_record_names_are_imported_only_if_trusted(box, tmp_path):
+    path = play(tmp_path / "e.jsonl", box, reward=f"{__name__}:mine")
+    with pytest.raises(RlefError, match=r"e.jsonl:1: its reward .*--trust"):
+        replay(path)
+    assert replay(path, trust=True).same
+    assert rejudge(path, box, RejudgeConfig()).turns == 9
 
 
 class Broken:

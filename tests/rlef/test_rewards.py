@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rlef.config import FeedbackConfig
 from rlef.envs.dialogue import Dialogue, DialogueSettings, step_many
 from rlef.envs.rewards import GATES, REWARDS, Facts, Reward, difficulty, fraction, reward_of
 from rlef.errors import RlefError
@@ -148,6 +149,11 @@ MISTAKES = {
 def test_mistakes_are_found_before_anything_runs(name):
     with pytest.raises(RlefError, match=MISTAKES[name]):
         DialogueSettings(reward=name)
+
+
+def test_unknown_feedback_mode():
+    with pytest.raises(RlefError, match="unknown feedback mode 'stall'; there are: true"):
+        DialogueSettings(feedback=FeedbackConfig(mode="stall"))
 
 
 @pytest.mark.parametrize(("name", "message"), [
