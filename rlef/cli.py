@@ -22,6 +22,8 @@ Reinforcement learning from execution feedback: train code models to fix their o
   train [--config FILE] [--resume RUN] [FLAGS]   warm start, RLEF training, evaluation (train --help: all flags)
   eval MODEL [FLAGS]                             first attempt, n@k and repair rate of a model on a suite
   sft MODEL RECORD ... [FLAGS]                   fine-tune on the distinct passing programs of episode records
+  replay RUN [--sandbox] [--suite SUITE]         play recorded episodes again and compare every observation and reward
+  rejudge RUN [FLAGS]                            judge recorded programs again: which verdicts change, what is flaky
   report RUN                                     write RUN/report.html and RUN/curves.png again
   tasks list                                     suites that can be loaded
   tasks show SUITE [KEY]                         splits and sizes of a suite, or one task of it
@@ -139,6 +141,37 @@ def _report(given: list[str]) -> None:
     print(page)
 
 
+def _replay(given: list[str]) -> None:
+    from contextlib import nullcontext
+
+    from rlef.replay import replay
+    from sandbox import Sandbox
+
+    suite, rest = _take(given, "--suite")
+    flags = [word for word in rest if word.startswith("-")]
+    targets = [word for word in rest if word not in flags]
+    if len(targets) != 1 or set(flags) - {"--sandbox", "--trust"}:
+        raise RlefError("usage: rlef replay RUN [--sandbox] [--trust] [--suite SUITE]")
+    with Sandbox() if "--sandbox" in flags else nullcontext() as box:
+        tally = replay(Path(targets[0]), suite or "", box, print, trust="--trust" in flags)
+    print(tally)
+    if not tally.same:
+        sys.exit(1)
+
+
+def _rejudge(given: list[str]) -> None:
+    from rlef.rejudge import RejudgeConfig, rejudge
+    from sandbox import Sandbox
+
+    if not given or given[0].startswith("-"):
+        if given and given[0] in ("-h", "--help"):
+            parse(RejudgeConfig, RejudgeConfig(), given, "rlef rejudge RUN")
+        raise RlefError("rlef rejudge needs a run folder or a file of episodes")
+    config: RejudgeConfig = parse(RejudgeConfig, RejudgeConfig(), given[1:], "rlef rejudge RUN")
+    with Sandbox(slots=config.slots) as box:
+        print("\n".join(rejudge(Path(given[0]), box, config).lines()))
+
+
 def _tasks(given: list[str]) -> None:
     from tasks import list_suites, load_suite
 
@@ -227,6 +260,8 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "train": _train,
     "eval": _eval,
     "sft": _sft,
+    "replay": _replay,
+    "rejudge": _rejudge,
     "report": _report,
     "tasks": _tasks,
 }

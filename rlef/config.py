@@ -49,6 +49,9 @@ class FeedbackConfig:
     """Longest input, output or trace; more is cut in the middle."""
     wording: str = ""
     """Path of a template to use instead of the built-in `wording.jinja`."""
+    mode: Literal["true", "none", "random", "stale", "one_test", "perturbed"] = "true"
+    """Ablations: nothing, another problem's failure, the previous program's, one failing test, wrong expected outputs
+    [true; none and random in its ablations]."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,8 @@ class TrainConfig:
     """System message; the chat template's own when empty."""
     turn_limit: int = 3
     """Answers per episode [3]."""
+    reward: str = "execution"
+    """A reward of `rlef.envs.rewards`, with gates if wanted ("fraction * sound"), or your own as "module:function"."""
     slots: int = 2
     """Programs that run at the same time."""
     checkpoint_every: int = 4
@@ -136,6 +141,7 @@ def save_config(config: TrainConfig, path: Path) -> None:
 
 def check(config: TrainConfig) -> None:
     """Raise RlefError for values that cannot be meant."""
+    from rlef.envs.rewards import reward_of
 
     def need(good: bool, name: str, what: str) -> None:
         if not good:
@@ -155,6 +161,7 @@ def check(config: TrainConfig) -> None:
         config.rollout.context > config.rollout.max_new_tokens, "rollout.context", "larger than rollout.max_new_tokens"
     )
     check_ppo(config.ppo, config.rollout.samples, need)
+    reward_of(config.reward)
     need(config.feedback.tests >= 1, "feedback.tests", "at least 1")
     need(config.feedback.characters >= 16, "feedback.characters", "at least 16")
     need(config.ppo.token_budget >= config.rollout.context, "ppo.token_budget", "at least rollout.context")

@@ -14,7 +14,24 @@ from typing import Any
 
 from rlef.errors import RlefError
 
-VERSION = 1
+VERSION = 2
+"""Version 1 had no `Turn.failures`, `Turn.rates` and `Episode.rules`; it is read all the same."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One failing public test as feedback shows it: long pieces are shortened already."""
+
+    kind: str
+    """A verdict."""
+    input: str | None
+    test: str | None
+    """Source of an assert test."""
+    expected: str | None
+    observed: str
+    trace: str
+    task: str = ""
+    """Key of the problem it comes from when that is another one (random feedback); empty otherwise."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +59,10 @@ class Turn:
     """"forgeable" where the tests ran inside the program's own process (assert tests): exclude these if in doubt."""
     value: float | None = None
     """The critic's estimate at the last prompt token when the response was sampled."""
+    failures: tuple[Failure, ...] | None = None
+    """What feedback could be made of; None in records of version 1."""
+    rates: tuple[float, ...] = ()
+    """Pass rate of each private test among the programs judged together, where the reward weighs tests by it."""
 
     @property
     def public_passed(self) -> bool:
@@ -68,6 +89,8 @@ class Episode:
     step: int = 0
     """Update of the learner this episode was sampled for."""
     suite: str = ""
+    rules: dict[str, Any] | None = field(default=None, hash=False)
+    """`DialogueSettings` as plain data: with the task, all that is needed to play the episode again."""
     version: int = field(default=VERSION, kw_only=True)
 
     @property
@@ -93,12 +116,14 @@ class Episode:
     def from_json(text: str) -> Episode:
         """The episode of a line. Raises ValueError, KeyError or TypeError for anything else."""
         data: dict[str, Any] = json.loads(text)
-        if data.get("version") != VERSION:
-            raise ValueError(f"episode of version {data.get('version')!r}, this program reads version {VERSION}")
+        if data.get("version") not in range(1, VERSION + 1):
+            raise ValueError(f"episode of version {data.get('version')!r}, this program reads 1 to {VERSION}")
         data.pop("passed", None)
         turns = []
         for turn in data.pop("turns"):
             values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in turn.items()}
+            if values.get("failures") is not None:
+                values["failures"] = tuple(Failure(**failure) for failure in values["failures"])
             turns.append(Turn(**values))
         return Episode(turns=tuple(turns), **data)
 

@@ -20,10 +20,11 @@ from tasks.judge import Box
 
 @dataclass(frozen=True)
 class Start:
-    """An episode to be: its task and the seed of all its sampling."""
+    """An episode to be: its task, the seed of all that is drawn in it, and problems that random feedback is about."""
 
     task: Task
     seed: int
+    others: Sequence[Task] = ()
 
 
 class _Conversation:
@@ -31,7 +32,7 @@ class _Conversation:
 
     def __init__(self, key: int, start: Start, settings: DialogueSettings, chat: Chat) -> None:
         self.key, self.start = key, start
-        self.dialogue = Dialogue(start.task, settings)
+        self.dialogue = Dialogue(start.task, settings, start.seed, start.others)
         self.ids: list[int] = []
         self.new = chat.start(self.dialogue.observation)
         self.turns: list[Turn] = []
@@ -55,6 +56,8 @@ class _Conversation:
                 response_ids=sample.ids,
                 logprobs=sample.logprobs,
                 value=sample.value,
+                failures=step.failures,
+                rates=step.rates,
             )
         )
         self.ids += [*self.new, *sample.ids]
@@ -114,6 +117,7 @@ def collect(
             sandbox_failure=talk.sandbox_failure,
             step=step,
             suite=suite,
+            rules=settings.rules(),
         )
         for talk in talks
     ]

@@ -85,7 +85,7 @@ class _Job:
         self.config, self.run, self.suite = config, run, suite
         self.tasks, self.held_out = tasks, held_out
         self.box, self.display, self.interrupt = box, display, interrupt
-        self.settings = DialogueSettings(config.turn_limit, feedback=config.feedback)
+        self.settings = DialogueSettings(config.turn_limit, feedback=config.feedback, reward=config.reward)
 
     def all(self) -> bool:
         """Warm start, updates, both evaluations; False when stopped before the end."""
@@ -235,7 +235,7 @@ def _starts(tasks: Sequence[Task], config: TrainConfig, number: int) -> list[Sta
         order = random.Random(f"tasks {config.seed} {epoch}").sample(range(len(tasks)), len(tasks))
         chosen.append(tasks[order[offset]])
     seeds = random.Random(f"episodes {config.seed} {number}")
-    return [Start(task, seeds.getrandbits(63)) for task in chosen for _ in range(config.rollout.samples)]
+    return [Start(task, seeds.getrandbits(63), tasks) for task in chosen for _ in range(config.rollout.samples)]
 
 
 def _describe(episodes: Sequence[Episode]) -> dict[str, float]:

@@ -53,7 +53,7 @@ def _try(
     """One answer of the model to each task."""
     seeds = random.Random(f"tried {config.seed}")
     episodes = collect(
-        [Start(task, seeds.getrandbits(63)) for task in tasks],
+        [Start(task, seeds.getrandbits(63), tasks) for task in tasks],
         TransformersEngine(policy.model, policy.chat.stop_ids), policy.chat, box,
         sampling=Sampling(config.rollout.temperature, 1.0, config.rollout.max_new_tokens),
         settings=dataclasses.replace(settings, turn_limit=1), context=context,

@@ -2,7 +2,8 @@
 
 Models fence code in several ways and are cut off in the middle of a block, so the rules are explicit: reasoning
 sections are dropped; of the fenced blocks the last one whose tag is the task's language counts, else the last one
-without a tag; a fence that was never closed runs to the end of the text. Text without a fence holds no program.
+without a tag; a fence that was never closed runs to the end of the text. Text without a fence holds no program, unless
+the caller says that it is one (`plain`: for base models, which write code without a word around it).
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ _TAGS = {
 }
 
 
-def find_program(answer: str, language: str = "python") -> str | None:
-    """The source text of the program in `answer`, None when there is none."""
+def find_program(answer: str, language: str = "python", plain: bool = False) -> str | None:
+    """The source text of the program in `answer`, None when there is none.
+
+    Args:
+        plain: text without any fence is a program as a whole.
+    """
     text = _THINKING.sub("", answer.replace("\r\n", "\n"))
     blocks = [(match["tag"].lower(), match["code"]) for match in _FENCE.finditer(text) if match["code"].strip()]
     for tags in (_TAGS.get(language, {language}), {""}):
         if programs := [code for tag, code in blocks if tag in tags]:
             return programs[-1]
-    return None
+    return text if plain and text.strip() and not _FENCE.search(text) else None

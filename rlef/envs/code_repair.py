@@ -7,6 +7,7 @@ observation, reward, terminated, truncated, info = env.step("```python\\nprint(1
 
 from __future__ import annotations
 
+import random
 import string
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,6 @@ import gymnasium
 
 from rlef.config import FeedbackConfig
 from rlef.envs.dialogue import Dialogue, DialogueSettings, Step, step_many
-from rlef.envs.rewards import REWARDS
 from rlef.errors import RlefError
 from sandbox import Sandbox
 from tasks import Task, load_suite
@@ -63,8 +63,10 @@ class CodeRepairEnv(gymnasium.Env[str, str]):
         suite: anything `tasks.load_suite` takes, or the tasks themselves.
         split: split of the suite.
         turn_limit: answers per episode.
-        reward: name of a function in `rlef.envs.rewards`.
+        reward: specification of a reward (`rlef.envs.rewards.reward_of`).
+        critic: run all private tests on every program; the verdicts are in `info["critic"]`, for a critic to see.
         box: a running `Sandbox`; one is started, and closed with the environment, when None.
+        plain: an answer without a fence is a program as a whole.
         render_mode: "ansi" makes `render()` return a transcript.
     """
 
@@ -79,25 +81,33 @@ class CodeRepairEnv(gymnasium.Env[str, str]):
         feedback: FeedbackConfig | None = None,
         box: Sandbox | None = None,
         render_mode: str | None = None,
+        critic: bool = False,
+        plain: bool = False,
     ) -> None:
         self.tasks = tasks_of(suite, split)
-        self.settings = settings_of(turn_limit, reward, feedback)
+        self.settings = DialogueSettings(turn_limit, "python", feedback or FeedbackConfig(), reward, critic, plain)
         self.observation_space, self.action_space = UnicodeText(), UnicodeText()
         self.render_mode = render_mode
         self._own_box = box is None
         self._box = box
         self._order: list[int] = []
+        self._seeds: random.Random | None = None
         self._dialogue: Dialogue | None = None
         self._transcript: list[tuple[str, str]] = []
+        self.last_step: Step | None = None
+        """All that the last answer came to; more than a policy may see."""
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Start an episode on the next task, or on `options={"task": key}`."""
         super().reset(seed=seed)
         if seed is not None:
             self._order = []
+            self._seeds = None
+        if self._seeds is None:  # apart from the order of tasks, which drawing a seed would change
+            self._seeds = random.Random(f"episodes {self.np_random_seed}")
         wanted = (options or {}).get("task")
         task = self._next() if wanted is None else task_of(self.tasks, wanted)
-        self._dialogue = Dialogue(task, self.settings)
+        self._dialogue = Dialogue(task, self.settings, self._seeds.getrandbits(63), self.tasks)
         self._transcript = [("user", self._dialogue.observation)]
         return self._dialogue.observation, {"task": task.key, "turn": 0}
 
@@ -105,7 +115,7 @@ class CodeRepairEnv(gymnasium.Env[str, str]):
         """Answer. Raises ResetNeeded before `reset` and after the end."""
         if self.dialogue.done:
             raise gymnasium.error.ResetNeeded("the episode is over; call reset()")
-        step = step_many([self.dialogue], [action], self._sandbox())[0]
+        step = self.last_step = step_many([self.dialogue], [action], self._sandbox())[0]
         self._transcript += [("assistant", action), ("user", step.observation or _ending(step))]
         return step.observation, step.reward, step.terminated, step.truncated, info_of(self.dialogue, step)
 
@@ -139,15 +149,6 @@ class CodeRepairEnv(gymnasium.Env[str, str]):
         return self.tasks[self._order.pop()]
 
 
-def settings_of(turn_limit: int, reward: str, feedback: FeedbackConfig | None) -> DialogueSettings:
-    """Checked settings. Raises RlefError for an unknown reward or a turn limit below one."""
-    if reward not in REWARDS:
-        raise RlefError(f"unknown reward {reward!r}; there are: {', '.join(REWARDS)}")
-    if turn_limit < 1:
-        raise RlefError(f"turn_limit={turn_limit} is less than one answer")
-    return DialogueSettings(turn_limit, feedback=feedback or FeedbackConfig(), reward=REWARDS[reward])
-
-
 def tasks_of(suite: str | Path | Sequence[Task], split: str) -> Sequence[Task]:
     """Tasks of a suite's split, or the tasks given. Raises RlefError when there is none."""
     tasks = load_suite(suite)[split] if isinstance(suite, str | Path) else suite
@@ -167,18 +168,19 @@ def task_of(tasks: Sequence[Task], key: str) -> Task:
 
 
 def info_of(dialogue: Dialogue, step: Step) -> dict[str, Any]:
-    """What `step` returns as info."""
-    return {
+    """What `step` returns as info. Verdicts of private tests that decide nothing are for a critic only."""
+    info = {
         "task": dialogue.task.key,
         "turn": dialogue.turn,
         "public": step.public,
-        "private": step.private,
-        "passed": bool(step.private) and all(verdict == "accepted" for verdict in step.private or ()),
+        "private": step.private if dialogue.done else None,
+        "passed": dialogue.done and bool(step.private) and set(step.private or ()) == {"accepted"},
         "program": step.program,
         "sandbox_failure": step.sandbox_failure,
         "wall_s": step.wall_s,
         "trust": step.trust,
     }
+    return info | {"critic": {"private": step.private}} if dialogue.settings.private == "every" else info
 
 
 def _ending(step: Step) -> str:

@@ -2,33 +2,68 @@
 
 `step_many` takes the answers of many dialogues and judges all their programs in one batch over the sandbox's slots.
 Public tests run first and end the dialogue when they pass; the private ones then decide the reward. A failure of ours
-ends the dialogue as truncated, without a reward.
+ends the dialogue as truncated, without a reward. Running and deciding are apart (`judge_programs`, `advance`): what
+running showed is a `Judged`, from which a record is played again without a sandbox.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from rlef.config import FeedbackConfig
 from rlef.envs.answers import find_program
-from rlef.envs.feedback import feedback_text, task_text
-from rlef.envs.rewards import Facts, Reward, execution
+from rlef.envs.feedback import MODES, Told, feedback_text, task_text
+from rlef.envs.judging import Judged, judge_programs
+from rlef.envs.rewards import Facts, When, reward_of
+from rlef.episode import Failure
 from rlef.errors import RlefError
-from sandbox import Program
-from tasks import Report, Task, Verdict, judge_many
+from tasks import Task
 from tasks.judge import Box, Trust
 
 
 @dataclass(frozen=True)
 class DialogueSettings:
-    """The rules of an episode."""
+    """The rules of an episode: plain data.
+
+    Raises RlefError for an unknown reward or feedback mode, and for a turn limit below one.
+    """
 
     turn_limit: int = 3
     """Answers the policy may give (RLEF: 3)."""
     language: str = "python"
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
-    reward: Reward = execution
+    reward: str = "execution"
+    """Specification of a reward (`rlef.envs.rewards.reward_of`)."""
+    critic: bool = False
+    """Run all private tests on every program, for a critic to see."""
+    plain: bool = False
+    """An answer without a fence is a program as a whole."""
+
+    def __post_init__(self) -> None:
+        reward_of(self.reward)
+        if self.feedback.mode not in MODES:
+            raise RlefError(f"unknown feedback mode {self.feedback.mode!r}; there are: {', '.join(MODES)}")
+        if self.turn_limit < 1:
+            raise RlefError(f"turn_limit={self.turn_limit} is less than one answer")
+
+    @property
+    def private(self) -> When:
+        """Which private tests run."""
+        return "every" if self.critic else reward_of(self.reward).private
+
+    def rules(self) -> dict[str, Any]:
+        """What an `Episode` keeps of the settings."""
+        return asdict(self)
+
+    @staticmethod
+    def of(rules: Mapping[str, Any]) -> DialogueSettings:
+        """The settings of a record. Raises RlefError for rules this version does not know."""
+        try:
+            return DialogueSettings(**{**rules, "feedback": FeedbackConfig(**rules["feedback"])})
+        except (TypeError, KeyError) as error:
+            raise RlefError(f"the record's rules are not of this version ({error})") from error
 
 
 @dataclass(frozen=True)
@@ -48,23 +83,49 @@ class Step:
     """Time the program ran, over all tests, in seconds."""
     trust: Trust
     """Whether the verdicts could have been forged by the program (`tasks.judge`)."""
+    failures: tuple[Failure, ...] = ()
+    """What feedback could be made of."""
+    rates: tuple[float, ...] = ()
+    """See `Facts.rates`."""
 
 
 class Dialogue:
     """One episode. `observation` is what to answer next; `done` says that it is over.
 
-    Raises RlefError for a task without private tests: nothing would decide its reward.
+    Args:
+        seed: of what the feedback mode draws.
+        others: problems that random feedback is about; this one is left out.
+
+    Raises:
+        RlefError: a task without private tests, whose reward nothing would decide; random feedback and no other task.
     """
 
-    def __init__(self, task: Task, settings: DialogueSettings | None = None) -> None:
+    def __init__(
+        self, task: Task, settings: DialogueSettings | None = None, seed: int = 0, others: Sequence[Task] = ()
+    ) -> None:
         if not task.private_tests:
             raise RlefError(f'task "{task.key}" has no private test, so nothing decides its reward; leave it out')
         self.task = task
         self.settings = settings or DialogueSettings()
+        self.seed, self.others = seed, others
+        if self.settings.feedback.mode == "random" and not any(map(self.lends, others)):
+            raise RlefError(f'random feedback on task "{task.key}" needs another task to take it from; add tasks')
         self.observation = task_text(task, self.settings.feedback)
         self.turn = 0
         """Answers given so far."""
         self.done = False
+        self.told: tuple[Told, ...] = ()
+        """What there was to tell about the last two answers."""
+        self.facts: Facts | None = None
+        """Those of the last turn."""
+
+    def lends(self, other: Task) -> bool:
+        """Whether random feedback can be about this problem."""
+        return other.key != self.task.key and bool(other.public_tests)
+
+    def find_program(self, answer: str) -> str | None:
+        """The program in an answer."""
+        return find_program(answer, self.settings.language, self.settings.plain)
 
 
 def step_many(dialogues: Sequence[Dialogue], answers: Sequence[str], box: Box) -> list[Step]:
@@ -74,56 +135,51 @@ def step_many(dialogues: Sequence[Dialogue], answers: Sequence[str], box: Box) -
     """
     if any(dialogue.done for dialogue in dialogues):
         raise ValueError("this dialogue is over; start a new one")
-    programs = [find_program(a, d.settings.language) for d, a in zip(dialogues, answers, strict=True)]
-    reports = _judge(dialogues, programs, box)
-    return [_advance(*one) for one in zip(dialogues, programs, reports, strict=True)]
+    programs = [dialogue.find_program(answer) for dialogue, answer in zip(dialogues, answers, strict=True)]
+    judged = judge_programs(dialogues, programs, box)
+    return [advance(*one) for one in zip(dialogues, programs, judged, strict=True)]
 
 
-def _judge(dialogues: Sequence[Dialogue], programs: Sequence[str | None], box: Box) -> list[Report]:
-    """Public tests of every program, then private tests of those that passed, up to their first failure."""
-    reports = [Report() for _ in dialogues]
-    pairs = {
-        i: (dialogue.task, Program(source, dialogue.settings.language))
-        for i, (dialogue, source) in enumerate(zip(dialogues, programs, strict=True))
-        if source is not None
-    }
-    if pairs:
-        for i, report in zip(pairs, judge_many(list(pairs.values()), box, "public"), strict=True):
-            reports[i] = report
-    # A task without public tests gives no feedback: its first program is its last.
-    through = [i for i in pairs if reports[i].public_passed or not dialogues[i].task.public_tests]
-    if through:
-        hidden = judge_many([pairs[i] for i in through], box, "private", stop_on_failure=True)
-        for i, report in zip(through, hidden, strict=True):
-            weaker = report if report.trust == "forgeable" else reports[i]
-            reports[i] = replace(reports[i], private=report.private, trust=weaker.trust)
-    return reports
-
-
-def _advance(dialogue: Dialogue, program: str | None, report: Report) -> Step:
+def advance(dialogue: Dialogue, program: str | None, judged: Judged) -> Step:
+    """The step that follows from what running the program showed. Nothing runs here."""
     settings = dialogue.settings
     dialogue.turn += 1
-    failed = report.sandbox_failed
-    terminated = not failed and (bool(report.private) or dialogue.turn >= settings.turn_limit)
+    failed = judged.failed
+    terminated = not failed and (judged.decided or dialogue.turn >= settings.turn_limit)
     dialogue.done = terminated or failed
     reward = 0.0
     if not failed:
-        compiles = program is not None and report.verdict is not Verdict.COMPILE_ERROR
-        reward = settings.reward(Facts(terminated, bool(report.private) and report.passed, compiles))
+        facts = Facts(
+            final=terminated,
+            passed=judged.passed,
+            has_code=program is not None and judged.compiles,
+            public=judged.public,
+            private=judged.private,
+            rates=judged.rates,
+            trust=judged.trust,
+            program=program,
+            previous=dialogue.facts,
+        )
+        reward = reward_of(settings.reward).pay(facts)
+        dialogue.facts = replace(facts, previous=None)
+    random_feedback = settings.feedback.mode == "random"
+    told = Told(judged.failures, program is not None or random_feedback)
+    dialogue.told = (*dialogue.told[-1:], told)
     observation = ""
     if not dialogue.done:
-        observation = feedback_text(report.public, program is not None, settings.feedback)
+        observation = feedback_text(dialogue.told, settings.feedback, f"{dialogue.seed} {program}")
     dialogue.observation = observation
-    costs = [result.execution.wall_s for result in report.public] + [result.wall_s for result in report.private]
     return Step(
         observation=observation,
         program=program,
-        public=tuple(result.verdict.value for result in report.public),
-        private=tuple(result.verdict.value for result in report.private) or None,
+        public=judged.public,
+        private=judged.private or None,
         reward=reward,
         terminated=terminated,
         truncated=failed,
         sandbox_failure=failed,
-        wall_s=sum(costs),
-        trust=report.trust,
+        wall_s=judged.wall_s,
+        trust=judged.trust,
+        failures=judged.failures,
+        rates=judged.rates,
     )

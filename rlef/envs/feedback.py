@@ -1,38 +1,80 @@
 """What the policy is told: the task at first, then what its program did on the public tests.
 
 Feedback is a pure function of a judge's public results, so the same program twice gives the same text byte for byte,
-and nothing private can reach it. Long pieces keep their beginning and end. The wording itself is a template
+and nothing private can reach it. Long pieces keep their beginning and end. What is told can be weakened for ablations
+(`MODES`); what such a mode draws is drawn from the episode's seed and the program. The wording itself is a template
 (`wording.jinja`), which users can replace.
 """
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
+from jinja2.sandbox import SandboxedEnvironment
 
 from rlef.config import FeedbackConfig
+from rlef.envs.perturb import changed
+from rlef.episode import Failure
 from rlef.errors import RlefError
 from tasks import AssertTest, CallTest, StdioTest, Task, TestResult, Verdict
 
 WORDING = Path(__file__).parent / "wording.jinja"
+_CUT = "\n[... "
 
 
 @dataclass(frozen=True)
-class Failure:
-    """One failing public test as the template sees it."""
+class Told:
+    """What there is to tell about one answer. Without failures it comes to "your answer is wrong"."""
 
-    kind: str
-    input: str | None
-    test: str | None
-    expected: str | None
-    observed: str
-    trace: str
+    failures: tuple[Failure, ...] = ()
+    has_code: bool = True
+
+
+Mode = Callable[[Sequence[Told], random.Random], Told]
+"""From what there is to tell about each answer so far, the newest last, to what is told about the newest."""
+
+
+def true(told: Sequence[Told], rng: random.Random) -> Told:
+    """What happened."""
+    return told[-1]
+
+
+def none(told: Sequence[Told], rng: random.Random) -> Told:
+    """Only that the answer was wrong (RLEF, arXiv 2410.02089, section 3.4.3; unlike there, a right one still ends)."""
+    return Told()
+
+
+def stale(told: Sequence[Told], rng: random.Random) -> Told:
+    """What happened to the answer before; nothing after the first one."""
+    return told[-2] if len(told) > 1 else Told()
+
+
+def one_test(told: Sequence[Told], rng: random.Random) -> Told:
+    """One failing test, drawn among those there are (Cobalt, arXiv 2602.03806)."""
+    failures = told[-1].failures
+    return replace(told[-1], failures=(rng.choice(failures),)) if failures else told[-1]
+
+
+def perturbed(told: Sequence[Told], rng: random.Random) -> Told:
+    """What happened, with wrong expected outputs: who copies them from the context gains nothing (Cobalt)."""
+    return replace(told[-1], failures=tuple(_perturbed(failure, rng) for failure in told[-1].failures))
+
+
+MODES: dict[str, Mode] = {
+    "true": true,
+    "none": none,
+    "random": true,  # of what happened to a wrong program of another problem, which the dialogue has run
+    "stale": stale,
+    "one_test": one_test,
+    "perturbed": perturbed,
+}
 
 
 def task_text(task: Task, settings: FeedbackConfig) -> str:
@@ -40,10 +82,21 @@ def task_text(task: Task, settings: FeedbackConfig) -> str:
     return _render(settings.wording, "task", task.statement.strip("\n"), task.entry_point)
 
 
-def feedback_text(results: Sequence[TestResult], has_code: bool, settings: FeedbackConfig) -> str:
-    """The observation after a program that failed `results` (public tests), or after an answer without a program."""
+def failures_of(results: Sequence[TestResult], settings: FeedbackConfig, task: str = "") -> tuple[Failure, ...]:
+    """The failing ones of a program's public results, as many as are shown. `task` names another problem's."""
     failing = [result for result in results if result.verdict is not Verdict.ACCEPTED][: settings.tests]
-    return _render(settings.wording, "feedback", [_failure(one, settings.characters) for one in failing], has_code)
+    return tuple(_failure(one, settings.characters, task) for one in failing)
+
+
+def feedback_text(told: Sequence[Told], settings: FeedbackConfig, draw: str = "") -> str:
+    """The observation after the last of the answers `told` is about.
+
+    Args:
+        draw: seeds what the mode draws; equal arguments give equal text.
+    """
+    rng = random.Random(draw.encode("utf-8", "surrogatepass"))
+    said = MODES[settings.mode](told, rng)
+    return _render(settings.wording, "feedback", said.failures, said.has_code)
 
 
 def shorten(text: str, characters: int) -> str:
@@ -52,10 +105,10 @@ def shorten(text: str, characters: int) -> str:
     if len(text) <= characters:
         return text
     head, tail = text[: characters // 2], text[len(text) - characters // 2 :]
-    return f"{head}\n[... {len(text) - len(head) - len(tail)} characters left out ...]\n{tail}"
+    return f"{head}{_CUT}{len(text) - len(head) - len(tail)} characters left out ...]\n{tail}"
 
 
-def _failure(result: TestResult, characters: int) -> Failure:
+def _failure(result: TestResult, characters: int, task: str) -> Failure:
     test, run = result.test, result.execution
     shown: dict[str, str | None] = {"input": None, "test": None, "expected": None}
     observed = _decode(run.stdout)
@@ -69,8 +122,16 @@ def _failure(result: TestResult, characters: int) -> Failure:
     short = {name: None if text is None else shorten(text, characters) for name, text in shown.items()}
     trace = _trace(_decode(run.stderr)) or run.detail
     return Failure(
-        result.verdict.value, **short, observed=shorten(observed, characters), trace=shorten(trace, characters)
-    )
+        result.verdict.value, **short, observed=shorten(observed, characters), trace=shorten(trace, characters),
+        task=task,
+    )  # fmt: skip
+
+
+def _perturbed(failure: Failure, rng: random.Random) -> Failure:
+    if failure.expected is None:
+        return failure
+    head, cut, tail = failure.expected.partition(_CUT)  # what was left out is counted in digits of ours
+    return replace(failure, expected=changed(head, rng, failure.observed.partition(_CUT)[0]) + cut + tail)
 
 
 def _trace(stderr: str) -> str:
@@ -80,13 +141,14 @@ def _trace(stderr: str) -> str:
 
 
 def _decode(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
+    """Text; where an object is in memory differs from run to run and tells nothing."""
+    return re.sub(r"\bat 0x[0-9a-f]{6,16}>", "at 0x...>", data.decode("utf-8", "replace"))
 
 
 @cache
 def _template(wording: str) -> Any:
     path = Path(wording) if wording else WORDING
-    environment = Environment(
+    environment = SandboxedEnvironment(  # a record may name the template
         loader=FileSystemLoader(path.parent), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )  # plain text for a model, so nothing is escaped
     try:

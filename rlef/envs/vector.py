@@ -16,8 +16,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from rlef.config import FeedbackConfig
-from rlef.envs.code_repair import CodeRepairEnv, UnicodeText, info_of, settings_of, tasks_of
-from rlef.envs.dialogue import step_many
+from rlef.envs.code_repair import CodeRepairEnv, UnicodeText, info_of, tasks_of
+from rlef.envs.dialogue import DialogueSettings, step_many
 from sandbox import Sandbox
 from tasks import Task
 
@@ -38,13 +38,18 @@ class CodeRepairVectorEnv(VectorEnv[Texts, Any, Any]):
         reward: str = "execution",
         feedback: FeedbackConfig | None = None,
         box: Sandbox | None = None,
+        critic: bool = False,
+        plain: bool = False,
     ) -> None:
         self.num_envs = num_envs
         tasks = tasks_of(suite, split)
-        settings_of(turn_limit, reward, feedback)  # a mistake is better found before a sandbox starts
+        DialogueSettings(turn_limit, reward=reward)  # a mistake is better found before a sandbox starts
         self._own_box = box is None
         self._box = box or Sandbox()
-        self._envs = [CodeRepairEnv(tasks, split, turn_limit, reward, feedback, self._box) for _ in range(num_envs)]
+        self._envs = [
+            CodeRepairEnv(tasks, split, turn_limit, reward, feedback, self._box, critic=critic, plain=plain)
+            for _ in range(num_envs)
+        ]
         self.single_observation_space = self.single_action_space = UnicodeText()
         self.observation_space = gymnasium.spaces.Tuple([UnicodeText() for _ in range(num_envs)])
         self.action_space = gymnasium.spaces.Tuple([UnicodeText() for _ in range(num_envs)])

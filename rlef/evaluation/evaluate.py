@@ -42,7 +42,7 @@ def evaluate(
 ) -> list[Episode]:  # fmt: skip
     """`config.samples` episodes for every task, in order; `progress` gets what ended and the running rate."""
     starts = [
-        Start(task, (seed << 40) + (place << 20) + sample)
+        Start(task, (seed << 40) + (place << 20) + sample, tasks)
         for place, task in enumerate(tasks)
         for sample in range(config.samples)
     ]

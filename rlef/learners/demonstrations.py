@@ -37,7 +37,7 @@ def split_tasks(tasks: Sequence[Task], config: WarmStartConfig, seed: int) -> tu
 
 def programs(tasks: Sequence[Task], chat: Chat, box: Box, settings: DialogueSettings, seed: int) -> list[Episode]:
     """The reference of each task as its first answer. Raises RlefError when one does not pass its tests."""
-    return _show(tasks, [Dialogue(task, settings) for task in tasks], [() for _ in tasks], chat, box, seed)
+    return _show(tasks, [Dialogue(task, settings, seed, tasks) for task in tasks], [() for _ in tasks], chat, box, seed)
 
 
 def repairs(
@@ -49,7 +49,7 @@ def repairs(
     Raises RlefError when a reference does not pass its tests.
     """
     said = [(task, episode.turns[0]) for task, episode in zip(tasks, tried, strict=True) if episode.turns]
-    talks = [Dialogue(task, settings) for task, _ in said]
+    talks = [Dialogue(task, settings, seed, tasks) for task, _ in said]
     first = [turn for _, turn in said]
     step_many(talks, [turn.response for turn in first], box)
     left = [i for i, talk in enumerate(talks) if not talk.done]

@@ -1,5 +1,8 @@
 """Programs in answers, the way models really write them."""
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,3 +47,35 @@ def test_any_text_is_an_answer(text, fences):
     for answer in (text, fences, fences + text + fences):
         found = find_program(answer)
         assert found is None or found.strip()
+
+
+REAL = json.loads((Path(__file__).parent / "answers.json").read_text())
+
+
+@pytest.mark.parametrize("row", REAL, ids=lambda row: row["case"])
+def test_what_the_embedded_model_really_says(row):
+    """SmolLM2-135M-Instruct on tasks of the starter suite, before and after a warm start."""
+    found = find_program(row["answer"])
+    assert found == row["program"]
+    assert found in row["answer"]
+    assert "```" not in found
+    assert find_program(row["answer"], plain=True) == found
+
+
+PLAIN = {
+    "code alone": ("print(1)\n", "print(1)\n"),
+    "thinking before it": ("<think>what?</think>print(1)", "print(1)"),
+    "a fence": ("talk\n```python\nprint(1)\n```", "print(1)\n"),
+    "a fence of another language": ("```text\nprint(1)\n```", None),
+    "an empty fence": ("```python\n\n```", None),
+    "nothing": (" \n", None),
+    "thoughts only": ("<think>print(1)", None),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_plain_code_is_an_option(name):
+    answer, program = PLAIN[name]
+    assert find_program(answer, plain=True) == program
+    if "```" not in answer:
+        assert find_program(answer) is None

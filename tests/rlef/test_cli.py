@@ -34,6 +34,7 @@ MISTAKES = {
     "misspelt flag": (["train", "--ppo.learning_rat", "1"], "did you mean --ppo.learning_rate"),
     "not a number": (["train", "--seed", "one"], "--seed"),
     "senseless value": (["train", "--turn_limit", "0"], "at least 1"),
+    "misspelt reward": (["train", "--reward", "executon"], "there are: execution"),
     "no such config": (["train", "--config", "nowhere.toml"], "no such file"),
     "no such run": (["train", "--resume", "nowhere"], "config.toml"),
     "resume with flags": (["train", "--resume", "nowhere", "--seed", "1"], "leave the other flags out"),

@@ -3,6 +3,7 @@
 import re
 import secrets
 from dataclasses import replace
+from pathlib import Path
 
 import gymnasium
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 import rlef.envs  # noqa: F401 - registers the environment
 from rlef.config import FeedbackConfig
 from rlef.envs.dialogue import Dialogue, DialogueSettings, step_many
+from rlef.envs.feedback import MODES
 from rlef.envs.rewards import Facts, execution, outcome
 from rlef.errors import RlefError
 from sandbox import Execution, Limits, Status
@@ -222,9 +224,36 @@ ANYTHING = st.one_of(
 )
 
 
-@given(answer=ANYTHING)
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_answer_raises(box, answer):
-    [step] = talk(box, [answer])
-    assert step.reward in (0.0, -0.2, -1.0)
-    assert not step.sandbox_failure
+@given(answer=ANYTHING, mode=st.sampled_from(list(MODES)))
+@settings(max_examples=1000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_answer_raises(box, answer, mode):
+    """A thousand episodes."""
+    settings = DialogueSettings(2, feedback=FeedbackConfig(mode=mode))
+    dialogue = Dialogue(double(), settings, 0, [replace(double(), key="other")])
+    while not dialogue.done:
+        [step] = step_many([dialogue], [answer], box)
+        assert step.reward in (0.0, -0.2, -1.0)
+        assert not step.sandbox_failure
+
+
+DOCS = (Path(__file__).parents[2] / "docs" / "environment.md").read_text()
+
+
+def test_the_loop_in_the_documentation_runs(box, capsys):
+    """As it stands there, and prints what the comments below it say."""
+    code = re.search(r"```python\n(import gymnasium\n.*?)^```", DOCS, re.DOTALL | re.MULTILINE)[1]
+    said = "".join(f"{line[2:]}\n" for line in code.splitlines() if re.match(r"# \d", line))
+    exec(code, {})
+    assert capsys.readouterr().out == said
+    assert said.count("\n") == 2
+
+
+def test_the_feedback_in_the_documentation_is_real(box):
+    """Task and program as the page says; every mode's text stands on the page."""
+    suite = load_suite("starter")
+    task = suite.find(re.search(r"`(L2/[^`]+)` \(a program", DOCS)[1])
+    program = re.search(r"```python\n(a = list.*?)```", DOCS, re.DOTALL)[1]
+    for mode in MODES:
+        dialogue = Dialogue(task, DialogueSettings(feedback=FeedbackConfig(mode=mode)), 0, suite["train"])
+        text = step_many([dialogue], [f"```python\n{program}```"], box)[0].observation
+        assert f"```text\n{text}\n```" in DOCS, mode
