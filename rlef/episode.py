@@ -42,6 +42,8 @@ class Turn:
     """"forgeable" where the tests ran inside the program's own process (assert tests): exclude these if in doubt."""
     value: float | None = None
     """The critic's estimate at the last prompt token when the response was sampled."""
+    whole_prompt: bool = False
+    """Whether `prompt_ids` is all of the prompt in later turns too (templates that rewrite earlier turns)."""
 
     @property
     def public_passed(self) -> bool:

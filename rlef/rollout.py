@@ -33,7 +33,7 @@ class _Conversation:
         self.key, self.start = key, start
         self.dialogue = Dialogue(start.task, settings)
         self.ids: list[int] = []
-        self.new = chat.start(self.dialogue.observation)
+        self.new = chat.prompt([], self.dialogue.observation)
         self.turns: list[Turn] = []
         self.truncated = self.sandbox_failure = False
 
@@ -55,11 +55,12 @@ class _Conversation:
                 response_ids=sample.ids,
                 logprobs=sample.logprobs,
                 value=sample.value,
+                whole_prompt=not chat.append_only,
             )
         )
-        self.ids += [*self.new, *sample.ids]
+        self.ids = [*self.ids, *self.new, *sample.ids] if chat.append_only else []
         self.truncated, self.sandbox_failure = step.truncated, step.sandbox_failure
-        self.new = [] if self.dialogue.done else chat.follow(sample.ids, step.observation)
+        self.new = [] if self.dialogue.done else chat.prompt(self.turns, step.observation)
 
 
 def collect(
