@@ -13,7 +13,8 @@ from rlef.envs.dialogue import Dialogue, DialogueSettings, Step, step_many
 from rlef.episode import Episode, Turn
 from rlef.errors import RlefError
 from rlef.policies.chat import Chat
-from rlef.policies.engine import Request, Sample, Sampling, TransformersEngine
+from rlef.policies.engine import Request, Sample, Sampling
+from rlef.policies.interface import Engine
 from tasks import Task
 from tasks.judge import Box
 
@@ -65,7 +66,7 @@ class _Conversation:
 
 def collect(
     starts: Sequence[Start],
-    engine: TransformersEngine,
+    engine: Engine,
     chat: Chat,
     box: Box,
     *,

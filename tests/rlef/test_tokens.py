@@ -11,8 +11,9 @@ from rlef.episode import Episode, append_episodes, read_episodes
 from rlef.errors import RlefError
 from rlef.learners.batch import action_logprobs, forward, micro_batches, to_batch
 from rlef.policies.chat import Chat
-from rlef.policies.engine import Request, Sampling, TransformersEngine, nucleus
+from rlef.policies.engine import Request, Sampling, TransformersEngine
 from rlef.policies.load import Policy, load_policy
+from rlef.policies.truncation import nucleus
 from rlef.rollout import Start, collect
 from tasks import load_suite
 
