@@ -69,8 +69,8 @@ class Chat:
         """The token that closes an assistant's turn."""
         self.stop_ids = frozenset(specials)
         """Sampling one of these ends the response: template tokens are structure, never content."""
-        thought = f"{second}</think>{answer}"
-        self._drops_thoughts = second not in self._render([first, thought, first], True)
+        later = self._render([first, f"{second}</think>\n\n{answer}", first], True)
+        self._drops_thoughts, self._keeps_gap = second not in later, f"\n\n{answer}" in later
         self.append_only = whole.startswith(opening) and longer.startswith(whole) and not self._drops_thoughts
         """Whether earlier turns stay as they are when one is added, so that a conversation's ids only grow."""
         if self.append_only:
@@ -118,7 +118,10 @@ class Chat:
         return str(self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
     def _as_history(self, response: str) -> str:
-        return response.rpartition("</think>")[2].lstrip("\n") if self._drops_thoughts else response
+        if not self._drops_thoughts:
+            return response
+        text = response.rpartition("</think>")[2]
+        return text if self._keeps_gap else text.lstrip("\n")
 
     def _render(self, texts: Sequence[str], prompt: bool) -> str:
         """The template's rendering of a chat whose messages, user's first, are `texts`."""

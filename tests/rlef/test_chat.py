@@ -154,8 +154,9 @@ def test_system_messages_reach_every_family(name):
     assert chat.append_only or chat.tokenizer.decode(later).count("Be brief.") == 1
 
 
-def test_reasoning_leaves_the_history():
-    chat = CHATS["qwen3"]
+@pytest.mark.parametrize("name", sorted(REWRITES))
+def test_reasoning_leaves_the_history(name):
+    chat = CHATS[name]
     turn = Turn("Do it.", "<think>\nhard\n</think>\n\nDone.", None)
     prompt = chat.tokenizer.decode(chat.prompt([turn], "No."))
     assert "hard" not in prompt
