@@ -20,7 +20,8 @@ usage: rlef COMMAND ...
 Reinforcement learning from execution feedback: train code models to fix their own programs.
 
   train [--config FILE] [--resume RUN] [FLAGS]   warm start, RLEF training, evaluation (train --help: all flags)
-  eval MODEL [FLAGS]                             first attempt, n@k and repair rate of a model on a suite
+  eval MODEL [FLAGS]                             first attempt, n@k and repair rate of a model on a suite; MODEL may be
+                                                 served (http://host:port/v1) or a file of answers (answers.jsonl)
   sft MODEL RECORD ... [FLAGS]                   fine-tune on the distinct passing programs of episode records
   replay RUN [--sandbox] [--suite SUITE]         play recorded episodes again and compare every observation and reward
   rejudge RUN [FLAGS]                            judge recorded programs again: which verdicts change, what is flaky
@@ -107,7 +108,10 @@ def _eval(given: list[str]) -> None:
     if not given or given[0].startswith("-"):
         if given and given[0] in ("-h", "--help"):
             parse(EvalConfig, EvalConfig(), given, "rlef eval MODEL")
-        raise RlefError('rlef eval needs a model: a folder, a run folder, a Hugging Face id, or "embedded"')
+        raise RlefError(
+            'rlef eval needs a model: a folder, a run folder, a Hugging Face id, "embedded", http://host:port/v1, or a '
+            "file of answers (.jsonl)"
+        )
     run = Path(given[0]) / "config.toml"
     default = EvalConfig.of(load_config(run)) if run.exists() else EvalConfig()
     config: EvalConfig = parse(EvalConfig, default, given[1:], "rlef eval MODEL")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from rlef.errors import RlefError
+from rlef.policies.endpoint import EndpointConfig
 from rlef.ppo_config import PPOConfig, check_ppo
 
 STARTER = Path(__file__).parent / "configs" / "starter.toml"
@@ -84,6 +85,12 @@ class EvaluationConfig:
     """Sampling temperature [0.2 for 1@3]."""
     top_p: float = 0.95
     """Nucleus [0.95]."""
+    top_k: int = 0
+    """Only so many of the likeliest tokens are sampled; all when 0."""
+    min_p: float = 0.0
+    """Only tokens with this share of the likeliest one's probability are sampled."""
+    stop: tuple[str, ...] = ()
+    """Texts that end an answer, besides the model's own end of turn."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +176,9 @@ def check(config: TrainConfig) -> None:
     need(config.evaluation.tasks >= 0, "evaluation.tasks", "0 (all) or more")
     need(config.evaluation.temperature >= 0, "evaluation.temperature", "0 or more")
     need(0 < config.evaluation.top_p <= 1, "evaluation.top_p", "above 0, at most 1")
+    need(config.evaluation.top_k >= 0, "evaluation.top_k", "0 (all) or more")
+    need(0 <= config.evaluation.min_p < 1, "evaluation.min_p", "at least 0, below 1")
+    need(all(config.evaluation.stop), "evaluation.stop", "texts that are not empty")
     for name in ("programs", "repairs", "epochs"):
         need(getattr(config.warm_start, name) >= 0, f"warm_start.{name}", "0 or more")
     need(config.warm_start.learning_rate > 0, "warm_start.learning_rate", "above 0")
@@ -193,6 +203,10 @@ def _build(kind: Any, data: Any, source: str, prefix: str) -> Any:
 def _value(kind: Any, value: Any, source: str, name: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return _build(kind, value, source, f"{name}.")
+    if get_origin(kind) is tuple:
+        if isinstance(value, list) and all(type(one) is get_args(kind)[0] for one in value):
+            return tuple(value)
+        raise RlefError(f"{source}: {name} = {value!r} must be a list of {get_args(kind)[0].__name__}")
     kinds = get_args(kind) if get_origin(kind) in (Union, types.UnionType, Literal) else (kind,)
     if float in kinds and type(value) is int:
         return float(value)
@@ -228,6 +242,9 @@ class EvalConfig:
     """Longest conversation in tokens."""
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    engine: Literal["transformers", "vllm"] = "transformers"
+    """What samples from a model that is loaded here; vLLM wants an accelerator and `pip install rlef[vllm]`."""
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
 
     @staticmethod
     def of(config: TrainConfig) -> EvalConfig:
@@ -247,3 +264,6 @@ def check_eval(config: EvalConfig) -> None:
             ppo=PPOConfig(token_budget=max(config.context, 1)), evaluation=config.evaluation,
         )
     )  # fmt: skip
+    for name, least in (("concurrency", 1), ("timeout_s", 0.1), ("retries", 0)):
+        if (value := getattr(config.endpoint, name)) < least:
+            raise RlefError(f"endpoint.{name} = {value!r}: must be at least {least}")

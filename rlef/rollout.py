@@ -13,7 +13,8 @@ from rlef.envs.dialogue import Dialogue, DialogueSettings, Step, step_many
 from rlef.episode import Episode, Turn
 from rlef.errors import RlefError
 from rlef.policies.chat import Chat
-from rlef.policies.engine import Request, Sample, Sampling, TransformersEngine
+from rlef.policies.engine import Request, Sample, Sampling
+from rlef.policies.interface import Engine
 from tasks import Task
 from tasks.judge import Box
 
@@ -34,7 +35,7 @@ class _Conversation:
         self.key, self.start = key, start
         self.dialogue = Dialogue(start.task, settings, start.seed, start.others)
         self.ids: list[int] = []
-        self.new = chat.start(self.dialogue.observation)
+        self.new = chat.prompt([], self.dialogue.observation)
         self.turns: list[Turn] = []
         self.truncated = self.sandbox_failure = False
 
@@ -58,16 +59,17 @@ class _Conversation:
                 value=sample.value,
                 failures=step.failures,
                 rates=step.rates,
+                whole_prompt=not chat.append_only,
             )
         )
-        self.ids += [*self.new, *sample.ids]
+        self.ids = [*self.ids, *self.new, *sample.ids] if chat.append_only else []
         self.truncated, self.sandbox_failure = step.truncated, step.sandbox_failure
-        self.new = [] if self.dialogue.done else chat.follow(sample.ids, step.observation)
+        self.new = [] if self.dialogue.done else chat.prompt(self.turns, step.observation)
 
 
 def collect(
     starts: Sequence[Start],
-    engine: TransformersEngine,
+    engine: Engine,
     chat: Chat,
     box: Box,
     *,

@@ -91,7 +91,7 @@ class _Job:
         """Warm start, updates, both evaluations; False when stopped before the end."""
         config, run = self.config, self.run
         policy = self.warm_policy()
-        engine = TransformersEngine(policy.model, policy.chat.stop_ids)
+        engine = TransformersEngine(policy.model, policy.chat.stop_ids, decode=policy.chat.text)
         self.evaluation("warm_start", engine, policy)
         reference = copy.deepcopy(policy.model)
         sampling = config.rollout

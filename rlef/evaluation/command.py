@@ -6,14 +6,12 @@ import json
 from datetime import datetime
 from pathlib import Path
 
-from rlef.config import EvalConfig, RolloutConfig
-from rlef.envs.dialogue import DialogueSettings
+from rlef.config import EvalConfig
 from rlef.episode import append_episodes
 from rlef.errors import RlefError
-from rlef.evaluation.evaluate import evaluate, outcomes_of, usable_tasks
+from rlef.evaluation.evaluate import outcomes_of
 from rlef.evaluation.metrics import summary
-from rlef.policies.engine import TransformersEngine
-from rlef.policies.load import load_policy
+from rlef.evaluation.players import player, transcript
 from rlef.progress import Display
 from rlef.report.table import interval
 from rlef.run import finish_replacing, guard
@@ -23,20 +21,12 @@ from tasks import load_suite
 
 def run_evaluation(model: str, config: EvalConfig) -> Path:
     """Evaluate and write `result.json` and `episodes.jsonl` to a new folder, which is returned."""
-    name = model_of(model)
     suite = load_suite(config.suite)
-    tasks = usable_tasks(suite, config.evaluation.split, config.evaluation.tasks)
-    policy = load_policy(name, config.system)
-    engine = TransformersEngine(policy.model, policy.chat.stop_ids)
+    count, play = player(model_of(model), config, suite)
     folder = Path(config.out) / f"{datetime.now():%Y%m%d-%H%M%S}-eval"
-    settings = DialogueSettings(config.turn_limit, feedback=config.feedback)
-    rollout = RolloutConfig(max_new_tokens=config.max_new_tokens, context=min(config.context, policy.context))
     with Sandbox(slots=config.slots) as box, Display(folder) as display:
-        with display.stage(f"evaluation of {model}", len(tasks) * config.evaluation.samples) as tick:
-            episodes = evaluate(
-                engine, policy.chat, tasks, box, config.evaluation, settings, rollout, seed=config.seed,
-                suite=suite.name, progress=tick,
-            )  # fmt: skip
+        with display.stage(f"evaluation of {model}", count) as tick:
+            episodes = play(box, tick)
         with guard(folder, resume=False):
             folder.mkdir(parents=True)
             append_episodes(folder / "episodes.jsonl", episodes)
@@ -44,6 +34,8 @@ def run_evaluation(model: str, config: EvalConfig) -> Path:
         result = {"model": model, "suite": suite.name, "split": config.evaluation.split, "seed": config.seed, **block}
         with guard(folder, resume=False):
             (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+        if model.endswith(".jsonl"):
+            display.say(transcript(episodes))
         for key in ("solved_first", f"solved_1@{config.turn_limit}", "repair_rate"):
             display.say(f"{key:14s} {interval(block[key])}")
         display.say(f"{block['tasks']} tasks, {block['rollouts_per_task']:g} rollouts each, "

@@ -14,8 +14,10 @@ from rlef.episode import Episode
 from rlef.errors import RlefError
 from rlef.evaluation.metrics import Outcome
 from rlef.policies.chat import Chat
-from rlef.policies.engine import Sampling, TransformersEngine
+from rlef.policies.engine import Sampling
+from rlef.policies.interface import Engine, Speaker
 from rlef.rollout import Start, collect
+from rlef.text_rollout import converse
 from tasks import Suite, Task
 from tasks.judge import Box
 
@@ -36,17 +38,12 @@ def usable_tasks(suite: Suite, split: str, count: int = 0) -> Sequence[Task]:
 
 
 def evaluate(
-    engine: TransformersEngine, chat: Chat, tasks: Sequence[Task], box: Box, config: EvaluationConfig,
+    engine: Engine, chat: Chat, tasks: Sequence[Task], box: Box, config: EvaluationConfig,
     settings: DialogueSettings, rollout: RolloutConfig, *, seed: int, suite: str = "",
     progress: Callable[[int, str], None] = lambda done, note: None,
 ) -> list[Episode]:  # fmt: skip
     """`config.samples` episodes for every task, in order; `progress` gets what ended and the running rate."""
-    starts = [
-        Start(task, (seed << 40) + (place << 20) + sample, tasks)
-        for place, task in enumerate(tasks)
-        for sample in range(config.samples)
-    ]
-    sampling = Sampling(config.temperature, config.top_p, rollout.max_new_tokens)
+    starts, sampling = _starts(tasks, config.samples, seed), _sampling(config, rollout)
     episodes: list[Episode] = []
     for first in range(0, len(starts), EPISODES_AT_ONCE):
         episodes += collect(
@@ -55,6 +52,38 @@ def evaluate(
         )  # fmt: skip
         progress(0, f"solved {sum(episode.passed for episode in episodes) / len(episodes):.1%} so far")
     return episodes
+
+
+def evaluate_text(
+    speaker: Speaker, tasks: Sequence[Task], box: Box, config: EvaluationConfig, settings: DialogueSettings,
+    rollout: RolloutConfig, *, system: str, seed: int, workers: int, suite: str = "",
+    progress: Callable[[int, str], None] = lambda done, note: None,
+) -> list[Episode]:  # fmt: skip
+    """The same for a policy that speaks text, with `workers` dialogues at a time."""
+    ended: list[Episode] = []
+
+    def tell(episode: Episode) -> None:
+        ended.append(episode)
+        progress(1, f"solved {sum(one.passed for one in ended) / len(ended):.1%} so far")
+
+    return converse(
+        _starts(tasks, config.samples, seed), speaker, box, sampling=_sampling(config, rollout), settings=settings,
+        system=system, workers=workers, suite=suite, progress=tell,
+    )  # fmt: skip
+
+
+def _starts(tasks: Sequence[Task], samples: int, seed: int) -> list[Start]:
+    return [
+        Start(task, (seed << 40) + (place << 20) + sample, tasks)
+        for place, task in enumerate(tasks)
+        for sample in range(samples)
+    ]
+
+
+def _sampling(config: EvaluationConfig, rollout: RolloutConfig) -> Sampling:
+    return Sampling(
+        config.temperature, config.top_p, rollout.max_new_tokens, config.top_k, config.min_p, config.stop
+    )  # fmt: skip
 
 
 def outcomes_of(episodes: Sequence[Episode]) -> list[Outcome]:

@@ -1,7 +1,8 @@
 """Episodes as tensors: whole dialogues as single sequences, cut into micro-batches of similar length.
 
 A dialogue of several turns is one sequence, so its prompt is computed once, and every token knows which turn sampled
-it. Episodes the sandbox failed on take part in nothing and are left out here.
+it. Where the template rewrites earlier turns, each turn has a prompt of its own: then they lie behind each other in the
+row, and none sees the one before. Episodes the sandbox failed on take part in nothing and are left out here.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class Batch:
     """(n, turns), position of the last prompt token before each response, 0 where there is no turn."""
     turns: torch.Tensor
     """(n, turns), true where the episode has that turn."""
+    positions: torch.Tensor | None = None
+    """(n, tokens), counted from 0 at each turn that has a prompt of its own; None where there is no such turn."""
 
     @property
     def action(self) -> torch.Tensor:
@@ -71,9 +74,12 @@ def to_batch(episodes: Sequence[Episode], indices: Sequence[int]) -> Batch:
         value_at=torch.zeros((len(chosen), turns), dtype=torch.long),
         turns=torch.zeros((len(chosen), turns), dtype=torch.bool),
     )
+    positions = torch.arange(tokens).repeat(len(chosen), 1)
     for row, episode in enumerate(chosen):
         at = 0
         for number, turn in enumerate(episode.turns):
+            if turn.whole_prompt:
+                positions[row, at:] = torch.arange(tokens - at)
             start = at + len(turn.prompt_ids)
             end = start + len(turn.response_ids)
             batch.ids[row, at:end] = torch.tensor([*turn.prompt_ids, *turn.response_ids])
@@ -83,13 +89,17 @@ def to_batch(episodes: Sequence[Episode], indices: Sequence[int]) -> Batch:
             batch.value_at[row, number], batch.turns[row, number] = start - 1, True
             at = end
         batch.attention[row, :at] = True
+    if any(turn.whole_prompt for episode in chosen for turn in episode.turns[1:]):
+        batch.positions = positions
     return batch
 
 
 def forward(model: Any, batch: Batch) -> torch.Tensor:
     """Hidden states (n, tokens, hidden) of the model's last layer, after its final norm."""
     # Padding is on the right and attention is causal: no token sees any, so no mask is needed.
-    output = model.base_model(input_ids=batch.ids.to(model.device), use_cache=False)
+    # Where positions start again, transformers lets no token see what lies before.
+    more = {} if batch.positions is None else {"position_ids": batch.positions.to(model.device)}
+    output = model.base_model(input_ids=batch.ids.to(model.device), use_cache=False, **more)
     hidden: torch.Tensor = output.last_hidden_state
     return hidden
 

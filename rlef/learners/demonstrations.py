@@ -70,10 +70,10 @@ def _show(
     steps = step_many(talks, answers, box) if talks else []
     shown = []
     for task, turns, seen, answer, step in zip(tasks, before, observations, answers, steps, strict=True):
-        prompt = chat.follow(turns[-1].response_ids, seen) if turns else chat.start(seen)
+        prompt = chat.prompt(turns, seen)
         last = Turn(
             seen, answer, step.program, step.public, step.private, step.reward,
-            tuple(prompt), tuple(chat.answer(answer)),
+            tuple(prompt), tuple(chat.answer(answer)), whole_prompt=not chat.append_only,
         )  # fmt: skip
         episode = Episode(task.key, seed, (*turns, last))
         ours = {"sandbox_failure", "checker_failure"} & {*last.public, *(last.private or ())}

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from rlef.policies.cache import KeyValues
+from rlef.policies.truncation import restrict
 
 COMPACT_BELOW = 0.75
 """Finished rows leave when fewer than this share of the batch is still running."""
@@ -34,6 +35,12 @@ class Sampling:
     top_p: float = 1.0
     """Smallest set of tokens with at least this probability is drawn from."""
     max_new_tokens: int = 96
+    top_k: int = 0
+    """Only so many of the likeliest tokens are drawn from; all when 0. Applied before top-p."""
+    min_p: float = 0.0
+    """Only tokens with this share of the likeliest one's probability are drawn from. Applied after top-p."""
+    stop: tuple[str, ...] = ()
+    """A response ends as soon as it holds one of these texts. The tokens that complete it are kept."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ class Sample:
 
     ids: tuple[int, ...]
     logprobs: tuple[float, ...]
-    """Under the distribution that was drawn from (temperature and top-p applied)."""
+    """Under the distribution that was drawn from (temperature, top-k, top-p and min-p applied)."""
     value: float | None
     """The critic at the last prompt token; None without a critic."""
 
@@ -72,11 +79,15 @@ class _Row:
 
 
 class TransformersEngine:
-    """Samples from a copy of a model in the sampling precision; `load` brings new weights from the learner."""
+    """Samples from a copy of a model in the sampling precision; `load` brings new weights from the learner.
+
+    `decode` is needed for stop texts only.
+    """
 
     def __init__(
-        self, model: Any, stop_ids: frozenset[int], dtype: torch.dtype | None = None, batch: int = 128
-    ) -> None:
+        self, model: Any, stop_ids: frozenset[int], dtype: torch.dtype | None = None, batch: int = 128,
+        decode: Callable[[Sequence[int]], str] | None = None,
+    ) -> None:  # fmt: skip
         self._model = copy.deepcopy(model).eval().requires_grad_(False)
         self._model.set_attn_implementation("sdpa")
         cast_weights(self._model, dtype or sampling_dtype(self._model.device))
@@ -86,7 +97,7 @@ class TransformersEngine:
         heads = config.num_attention_heads
         dimension = getattr(config, "head_dim", None) or config.hidden_size // heads
         self._shape = (config.num_hidden_layers, getattr(config, "num_key_value_heads", None) or heads, dimension)
-        self._batch = batch
+        self._batch, self._decode = batch, decode
         body = inspect.signature(self._model.base_model.forward).parameters
         self._cache_name = "cache" if "cache" in body else "past_key_values"
         self._kept: dict[tuple[int, ...], tuple[KeyValues, int, list[int]]] = {}
@@ -132,6 +143,10 @@ class TransformersEngine:
             for row, token, logprob in zip(running, tokens.tolist(), logprobs.tolist(), strict=True):
                 row.ids.append(token)
                 row.logprobs.append(logprob)
+            if sampling.stop:
+                stopped = [
+                    done or self._holds(row.ids, sampling.stop) for done, row in zip(stopped, running, strict=True)
+                ]
             alive = [
                 i for i, row in enumerate(running)
                 if not stopped[i] and len(row.ids) < sampling.max_new_tokens
@@ -147,6 +162,13 @@ class TransformersEngine:
                 places = list(range(len(running)))
             hidden = self._step(store, running, places, tokens)
         return [Sample(tuple(row.ids), tuple(row.logprobs), values[row.index]) for row in rows]
+
+    def _holds(self, ids: list[int], texts: tuple[str, ...]) -> bool:
+        """Whether the last token completed one of the texts. A token is a byte at least: a look at the end will do."""
+        if self._decode is None:
+            raise ValueError("stop texts need TransformersEngine(decode=...)")
+        end = self._decode(ids[-max(len(text.encode()) for text in texts) - 1 :])
+        return any(text in end for text in texts)
 
     def _prefill(self, requests: Sequence[Request], room: int) -> tuple[KeyValues, torch.Tensor]:
         """Keys and values of all prompts, and the hidden state at the end of each: (rows, hidden)."""
@@ -213,9 +235,7 @@ class TransformersEngine:
             tokens = logits.argmax(-1)
             return tokens.cpu(), torch.zeros(len(tokens))
         logprobs = torch.log_softmax(logits if sampling.temperature == 1 else logits / sampling.temperature, -1)
-        names = None
-        if sampling.top_p < 1:
-            logprobs, names = nucleus(logprobs, sampling.top_p)
+        logprobs, names = restrict(logprobs, sampling.top_k, sampling.top_p, sampling.min_p)
         uniforms = torch.tensor(
             [row.uniforms[len(row.ids)] for row in running], dtype=torch.float32, device=logits.device
         )
@@ -226,24 +246,6 @@ class TransformersEngine:
         tokens = torch.searchsorted(cumulative, target, right=True)
         chosen = logprobs.gather(-1, tokens)[:, 0]
         return (tokens if names is None else names.gather(-1, tokens))[:, 0].cpu(), chosen.cpu()
-
-
-def nucleus(logprobs: torch.Tensor, top_p: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """The smallest sets of tokens with mass `top_p`, likeliest first: (log-probabilities renewed, token ids).
-
-    Both are (rows, k), -inf where a row's set is smaller. Sorting the vocabulary at every step would cost more than the
-    model does, so k grows until it is enough.
-    """
-    k = 32
-    while True:
-        k = min(k, logprobs.shape[-1])
-        ordered, names = logprobs.topk(k, -1)
-        mass = ordered.exp().cumsum(-1)
-        if k == logprobs.shape[-1] or bool((mass[:, -1] >= top_p).all()):
-            break
-        k *= 4
-    ordered = ordered.masked_fill(mass - ordered.exp() >= top_p, -torch.inf)
-    return torch.log_softmax(ordered, -1), names
 
 
 def cast_weights(model: Any, dtype: torch.dtype) -> None:

@@ -29,24 +29,12 @@ class Policy:
         return int(min(positions, window))
 
 
-def load_policy(name: str, system: str = "", device: str = "") -> Policy:
-    """Load a policy; `device` is the accelerator if there is one, else the processor, when empty.
-
-    Raises:
-        RlefError: no such model, no tokenizer beside it, or a chat template that cannot be used.
-    """
+def load_chat(name: str, system: str = "") -> Chat:
+    """The chat bookkeeping of a model's tokenizer, without the model. Raises RlefError like `load_policy`."""
     quiet()
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
-    from rlef.policies.embedded import embedded_model
-
-    place = str(embedded_model()) if name == "embedded" else name
-    local = Path(place).is_dir()
-    if not local and (place.startswith((".", "/", "~")) or place.count("/") > 1):
-        raise RlefError(f'model "{name}": no such folder; name a folder, a Hugging Face id, or "embedded"')
-    if local and not (Path(place) / "config.json").exists():
-        raise RlefError(f'model "{name}": the folder holds no config.json; name one that save_pretrained wrote')
+    place, local = _place(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(place)
     except Exception as error:  # transformers raises many kinds
@@ -56,7 +44,23 @@ def load_policy(name: str, system: str = "", device: str = "") -> Policy:
                 "tokenizer.save_pretrained"
             ) from error
         raise RlefError(f'model "{name}" cannot be fetched ({_line(error)}); check its name and the network') from error
-    chat = Chat(tokenizer, system)
+    return Chat(tokenizer, system)
+
+
+def load_policy(name: str, system: str = "", device: str = "") -> Policy:
+    """Load a policy; `device` is the accelerator if there is one, else the processor, when empty.
+
+    Raises:
+        RlefError: no such model, no tokenizer beside it, or a chat template that cannot be used.
+    """
+    quiet()
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    place, local = _place(name)
+    if local and not (Path(place) / "config.json").exists():
+        raise RlefError(f'model "{name}": the folder holds no config.json; name one that save_pretrained wrote')
+    chat = load_chat(name, system)
     try:
         model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32)
     except Exception as error:
@@ -64,7 +68,18 @@ def load_policy(name: str, system: str = "", device: str = "") -> Policy:
     _check_output(model, name)
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     moved: Any = model
-    return Policy(moved.to(chosen).eval(), tokenizer, chat)
+    return Policy(moved.to(chosen).eval(), chat.tokenizer, chat)
+
+
+def _place(name: str) -> tuple[str, bool]:
+    """What `from_pretrained` takes, and whether that is a folder here."""
+    from rlef.policies.embedded import embedded_model
+
+    place = str(embedded_model()) if name == "embedded" else name
+    local = Path(place).is_dir()
+    if not local and (place.startswith((".", "/", "~")) or place.count("/") > 1):
+        raise RlefError(f'model "{name}": no such folder; name a folder, a Hugging Face id, or "embedded"')
+    return place, local
 
 
 def _check_output(model: Any, name: str) -> None:

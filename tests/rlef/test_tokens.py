@@ -11,8 +11,9 @@ from rlef.episode import Episode, append_episodes, read_episodes
 from rlef.errors import RlefError
 from rlef.learners.batch import action_logprobs, forward, micro_batches, to_batch
 from rlef.policies.chat import Chat
-from rlef.policies.engine import Request, Sampling, TransformersEngine, nucleus
+from rlef.policies.engine import Request, Sampling, TransformersEngine
 from rlef.policies.load import Policy, load_policy
+from rlef.policies.truncation import nucleus
 from rlef.rollout import Start, collect
 from tasks import load_suite
 
@@ -72,20 +73,6 @@ def test_template_tokens_in_text_never_become_structure(policy):
 def test_an_unfinished_answer_is_closed_for_it(policy):
     chat = policy.chat
     assert chat.follow([5, 6], "x") == [chat.end_id, *chat.follow([5, chat.end_id], "x")]
-
-
-def test_templates_that_rewrite_history_are_refused(policy):
-    tokenizer = AutoTokenizer.from_pretrained(policy.tokenizer.name_or_path)
-    message = "<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n"
-    tokenizer.chat_template = (
-        "{% for m in messages %}{% if m.role == 'user' or loop.last %}" + message + "{% endif %}{% endfor %}"
-        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-    )
-    with pytest.raises(RlefError, match="prefix-preserving"):
-        Chat(tokenizer)
-    tokenizer.chat_template = None
-    with pytest.raises(RlefError, match="no chat template"):
-        Chat(tokenizer)
 
 
 def test_logprobs_are_those_of_a_plain_forward_pass(policy, engine, episodes):
