@@ -68,5 +68,6 @@ def _play(
         )  # fmt: skip
         truncated, failed = step.truncated, step.sandbox_failure
     return Episode(
-        start.task.key, start.seed, tuple(turns), truncated=truncated, sandbox_failure=failed, suite=suite
+        start.task.key, start.seed, tuple(turns), truncated=truncated, sandbox_failure=failed, suite=suite,
+        rules=settings.rules(),
     )  # fmt: skip
