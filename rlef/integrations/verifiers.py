@@ -1,10 +1,13 @@
 """verifiers (v1): a taskset and the environment that plays it, the judge's feedback being the user.
 
-    uv run eval rlef_verifiers --env.taskset.suite starter --env.taskset.split test -m MODEL
+    echo "from rlef.integrations.verifiers import *" > code_repair.py
+    echo "from rlef.integrations.verifiers import __all__" >> code_repair.py
+    uv run eval code_repair --env.taskset.suite starter --env.taskset.split test -m MODEL
 
-A trace's reward is the sum of its turns' rewards; metrics say whether the last program passes and how many turns there
-were. A failure of the sandbox is raised, so the episode is an errored one, which trainers filter, and no zero.
-Programs run in our sandbox, whatever runtime the agent's harness has. Tested with verifiers 0.4.
+verifiers finds tasksets by the name of a top-level module, hence the two lines. A trace's reward is the sum of its
+turns' rewards; metrics say whether the last program passes and how many turns there were. A failure of the sandbox is
+raised, so the episode is an errored one, which trainers filter, and no zero. Programs run in our sandbox, whatever
+runtime the agent's harness has. Tested with verifiers 0.4.
 """
 
 from __future__ import annotations

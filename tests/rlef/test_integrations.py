@@ -200,31 +200,34 @@ def vf(box):
     return vf
 
 
-def loaded(vf, box):
+def loaded(vf, box, folder, monkeypatch):
+    """By the two lines that the module's docstring tells a user to write."""
     from verifiers.v1.utils.loaders import environment_class, load_environment
 
-    import rlef_verifiers
+    from rlef.integrations.verifiers import CodeRepairEnv, CodeRepairEnvConfig
 
-    assert environment_class("rlef_verifiers") is rlef_verifiers.CodeRepairEnv
-    taskset = {"id": "rlef_verifiers", "suite": "double"}
-    env = load_environment(rlef_verifiers.CodeRepairEnvConfig(taskset=taskset))
+    lines = [f"from rlef.integrations.verifiers import {names}\n" for names in ("*", "__all__")]
+    (folder / "code_repair.py").write_text("".join(lines))
+    monkeypatch.syspath_prepend(folder)
+    assert environment_class("code_repair") is CodeRepairEnv
+    env = load_environment(CodeRepairEnvConfig(taskset={"id": "code_repair", "suite": "double"}))
     env.box = box
     return env
 
 
-def test_verifiers_taskset(vf, box):
-    [task] = list(loaded(vf, box).taskset)
+def test_verifiers_taskset(vf, box, tmp_path, monkeypatch):
+    [task] = list(loaded(vf, box, tmp_path, monkeypatch).taskset)
     assert task.key == "double"
     assert task.data.prompt.startswith("Print twice")
     assert not re.search("14|162", task.data.model_dump_json())
 
 
 @pytest.mark.parametrize("broken", [False, True])
-def test_verifiers_plays_an_episode(vf, box, broken):
+def test_verifiers_plays_an_episode(vf, box, broken, tmp_path, monkeypatch):
     """verifiers' own chat harness against a scripted endpoint; the feedback is the user's second message."""
     if shutil.which("uv") is None:
         pytest.skip("no uv, which verifiers' chat harness is started with: pip install uv")
-    env = loaded(vf, Broken() if broken else box)
+    env = loaded(vf, Broken() if broken else box, tmp_path, monkeypatch)
     [task] = list(env.taskset)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Scripted)
     threading.Thread(target=server.serve_forever, daemon=True).start()

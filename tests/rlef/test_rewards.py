@@ -14,7 +14,7 @@ from rlef.config import FeedbackConfig
 from rlef.envs.dialogue import Dialogue, DialogueSettings, step_many
 from rlef.envs.rewards import GATES, REWARDS, Facts, Reward, difficulty, fraction, reward_of
 from rlef.errors import RlefError
-from rlef.learners.advantages import turn_returns
+from rlef.learners.advantages import lambda_returns
 from tasks import StdioTest, Task
 
 A, W = "accepted", "wrong_answer"
@@ -100,8 +100,8 @@ def scores(name, shares):
 def test_trajectory_local_and_return_to_go(kind, shares):
     """A gain's return-to-go is what the rest of the dialogue adds; a local score with gamma 0 is its own return."""
     mask = torch.ones(1, 3, dtype=torch.bool)
-    gained = turn_returns(torch.tensor([scores(f"{kind}_gain", shares)]), mask, gamma=1.0)[0]
-    local = turn_returns(torch.tensor([scores(f"{kind}_local", shares)]), mask, gamma=0.0)[0]
+    gained = lambda_returns(torch.tensor([scores(f"{kind}_gain", shares)]), mask, gamma=1.0)[0]
+    local = lambda_returns(torch.tensor([scores(f"{kind}_local", shares)]), mask, gamma=0.0)[0]
     before = [0, *shares[:-1]]
     assert gained.tolist() == pytest.approx([(shares[-1] - share) / 4 for share in before])
     assert local.tolist() == pytest.approx([share / 4 for share in shares])
