@@ -207,7 +207,7 @@ class Plain:
 
 
 class Continuous(Plain):
-    """transformers' continuous batching, with as many requests at a time as it likes."""
+    """transformers' continuous batching: at most 16 tokens per row of the batch in a forward pass."""
 
     @torch.inference_mode()
     def generate(self, requests: Any, sampling: Sampling) -> list[Sample]:
@@ -218,7 +218,7 @@ class Continuous(Plain):
             do_sample=True, temperature=sampling.temperature, top_k=0, top_p=1.0, eos_token_id=self.stop,
             pad_token_id=self.stop[0], max_new_tokens=sampling.max_new_tokens,
         )  # fmt: skip
-        budget = ContinuousBatchingConfig(max_batch_tokens=max(self.batch, 512))
+        budget = ContinuousBatchingConfig(max_batch_tokens=16 * self.batch)
         outputs = self.model.generate_batch(
             [list(request.ids) for request in requests], generation_config=config, continuous_batching_config=budget
         )

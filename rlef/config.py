@@ -148,7 +148,7 @@ def save_config(config: TrainConfig, path: Path) -> None:
 
 def check(config: TrainConfig) -> None:
     """Raise RlefError for values that cannot be meant."""
-    from rlef.envs.rewards import reward_of
+    from rlef.envs.rewards import check_names
 
     def need(good: bool, name: str, what: str) -> None:
         if not good:
@@ -168,7 +168,7 @@ def check(config: TrainConfig) -> None:
         config.rollout.context > config.rollout.max_new_tokens, "rollout.context", "larger than rollout.max_new_tokens"
     )
     check_ppo(config.ppo, config.rollout.samples, need)
-    reward_of(config.reward)
+    check_names(config.reward)
     need(config.feedback.tests >= 1, "feedback.tests", "at least 1")
     need(config.feedback.characters >= 16, "feedback.characters", "at least 16")
     need(config.ppo.token_budget >= config.rollout.context, "ppo.token_budget", "at least rollout.context")

@@ -47,7 +47,7 @@ def true(told: Sequence[Told], rng: random.Random) -> Told:
 
 
 def none(told: Sequence[Told], rng: random.Random) -> Told:
-    """Only that the answer was wrong (RLEF, arXiv 2410.02089, section 3.4.3; unlike there, a right one still ends)."""
+    """Only that the answer was wrong (an ablation of RLEF, arXiv 2410.02089; unlike there, a right one ends)."""
     return Told()
 
 

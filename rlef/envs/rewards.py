@@ -151,11 +151,12 @@ def reward_of(specification: str) -> Reward:
     Raises:
         RlefError: there is no such name, or later, one's own function raises or returns no finite number.
     """
-    first, *others = [part.strip() for part in specification.split("*")]
-    reward = _named(first, REWARDS, "reward")
+    check_names(specification)
+    first, *others = _parts(specification)
+    reward = REWARDS[first] if first in REWARDS else _imported(first)
     if not isinstance(reward, Reward):
         reward = Reward(reward)
-    gates = [_named(name, GATES, "gate") for name in others]
+    gates = [GATES[name] if name in GATES else _imported(name) for name in others]
 
     def pay(facts: Facts) -> float:
         value = _number(reward.pay, facts, first)
@@ -170,20 +171,28 @@ def reward_of(specification: str) -> Reward:
     return Reward(pay, reward.private, reward.grouped)
 
 
-def _named(name: str, known: dict[str, Any], what: str) -> Any:
-    if name in known:
-        return known[name]
-    if ":" not in name:
-        raise RlefError(f'unknown {what} {name!r}; there are: {", ".join(known)}, or your own as "module:function"')
+def check_names(specification: str) -> None:
+    """Raise RlefError for a name there is not. Nothing is imported: a file of somebody's may hold the specification."""
+    for place, name in enumerate(_parts(specification)):
+        what, known = ("gate", list(GATES)) if place else ("reward", list(REWARDS))
+        if name not in known and ":" not in name:
+            raise RlefError(f'unknown {what} {name!r}; there are: {", ".join(known)}, or your own as "module:function"')
+
+
+def _parts(specification: str) -> list[str]:
+    return [part.strip() for part in specification.split("*")]
+
+
+def _imported(name: str) -> Any:
     module, _, attribute = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
     except Exception as error:  # a module of the user's may fail in any way
         raise RlefError(
-            f"{what} {name!r} cannot be imported ({type(error).__name__}: {error}); is {module!r} on PYTHONPATH?"
+            f"{name!r} cannot be imported ({type(error).__name__}: {error}); is {module!r} on PYTHONPATH?"
         ) from error
     if not callable(found) and not isinstance(found, Reward):
-        raise RlefError(f"{what} {name!r} is {type(found).__name__}; it must be a function of Facts")
+        raise RlefError(f"{name!r} is {type(found).__name__}; it must be a function of Facts")
     return found
 
 

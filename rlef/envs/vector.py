@@ -43,7 +43,9 @@ class CodeRepairVectorEnv(VectorEnv[Texts, Any, Any]):
     ) -> None:
         self.num_envs = num_envs
         tasks = tasks_of(suite, split)
-        DialogueSettings(turn_limit, reward=reward)  # a mistake is better found before a sandbox starts
+        DialogueSettings(
+            turn_limit, "python", feedback or FeedbackConfig(), reward
+        )  # a mistake is better found before a sandbox starts
         self._own_box = box is None
         self._box = box or Sandbox()
         self._envs = [

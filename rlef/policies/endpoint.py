@@ -132,7 +132,7 @@ class Endpoint:
         try:
             response = self._session.request(method, url, timeout=(10, self._config.timeout_s), **more)
         except requests.exceptions.RequestException as error:
-            late = "timed out" in str(error)
+            late = "Read timed out" in str(error)
             remedy = (
                 "raise endpoint.timeout_s or lower endpoint.concurrency" if late else "start it or mend the address"
             )

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlef.config import FeedbackConfig
+from rlef.config import FeedbackConfig, load_config
 from rlef.envs.dialogue import Dialogue, DialogueSettings, step_many
 from rlef.envs.rewards import GATES, REWARDS, Facts, Reward, difficulty, fraction, reward_of
 from rlef.errors import RlefError
@@ -149,6 +149,15 @@ MISTAKES = {
 def test_mistakes_are_found_before_anything_runs(name):
     with pytest.raises(RlefError, match=MISTAKES[name]):
         DialogueSettings(reward=name)
+
+
+def test_reading_a_configuration_imports_nothing(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text('reward = "nowhere:f * sound"\n')
+    assert load_config(path).reward == "nowhere:f * sound"
+    path.write_text('reward = "execution * sond"\n')
+    with pytest.raises(RlefError, match="unknown gate"):
+        load_config(path)
 
 
 def test_unknown_feedback_mode():
