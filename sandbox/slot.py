@@ -25,7 +25,7 @@ from sandbox.languages import LANGUAGES, Language
 from sandbox.program import Execution, Limits, Program, Status
 from sandbox.runner import values
 
-_HELLO_S = 30.0
+_HELLO_S = 60.0
 _GRACE_S = 20.0
 """Longer than the runner itself needs to give up on a run that does not die."""
 _BEAT_S = 5.0
