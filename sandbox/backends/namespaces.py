@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -179,8 +180,9 @@ def remove_group(group: Path) -> None:
     while group.exists() and time.monotonic() < deadline:
         for folder, _, _ in os.walk(group, topdown=False):
             with contextlib.suppress(OSError):
-                for pid in Path(folder, "cgroup.procs").read_text().split():
-                    os.kill(int(pid), 9)
+                for pid in map(int, Path(folder, "cgroup.procs").read_text().split()):
+                    if pid:  # 0 is a process that cannot be seen from here, and to kill(2) it is our own group
+                        os.kill(pid, signal.SIGKILL)
             with contextlib.suppress(OSError):
                 os.rmdir(folder)
         if group.exists():

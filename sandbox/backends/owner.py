@@ -54,7 +54,8 @@ def prune_folders() -> list[str]:
     for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDERS}*"):
         with contextlib.suppress(OSError):
             mark = folder / _NAME
-            if mark.lstat().st_uid == os.geteuid() and abandoned(mark.read_text(), running=False):
+            ours = {folder.lstat().st_uid, mark.lstat().st_uid} == {os.geteuid()}
+            if ours and abandoned(mark.read_text(), running=False):
                 shutil.rmtree(folder, ignore_errors=True)
                 removed.append(str(folder))
     return removed

@@ -111,6 +111,9 @@ class Submission:
         self.request["entry"] = self.entry
 
     def _compile(self, supervisor: Supervisor, language: dict[str, Any], paths: dict[str, str], uid: int) -> None:
+        if not os.access(language["compile"][0], os.X_OK):
+            self.refused = Run("no_compiler", detail=f"there is no {language['compile'][0]} in a slot")
+            return
         binary = memory_file(b"", "binary", sealed=False)
         request = {
             **self.request, "uid": uid, "argv": [word.format(**paths) for word in language["compile"]],

@@ -82,11 +82,11 @@ def confine(request: dict[str, Any], keep: Collection[int], system_calls: Filter
         file.write(b"1000")
     os.umask(0o077)
     os.chdir(BOX)
-    _set_limits(request, without)
     if "uid" not in without:
         _become(request["uid"], request["owner"])
         # After a change of uid /proc/self belongs to root and open("/dev/stdin") fails. Nobody can trace us anyway.
         kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
+    _set_limits(request, without)  # after the user is settled: limits from before also count what was there before
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     if system_calls is not None and "seccomp" not in without:

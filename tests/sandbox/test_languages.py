@@ -1,8 +1,9 @@
-"""C in a real slot: the third row of the table of languages."""
+"""C in a real slot, the third row of the table of languages, and a row without its compiler."""
 
 import pytest
 
-from sandbox import Limits, Program, Status
+from sandbox import Limits, Program, SandboxError, Status
+from sandbox.languages import LANGUAGES, Language
 
 C = r"""
 #include <math.h>
@@ -48,3 +49,11 @@ def test_c_that_does_not_compile(lone_box, source):
     [run] = lone_box.run(Program(source, "c"), [b""])
     assert run.status is Status.COMPILE_ERROR
     assert run.detail == "the compiler refused the program"
+
+
+def test_a_missing_compiler_is_no_verdict_on_the_program(lone_box, monkeypatch):
+    row = Language(file_name="solution.x", compile=("/usr/bin/nowhere", "{source}"), run=("{binary}",))
+    monkeypatch.setitem(LANGUAGES, "x", row)
+    with pytest.raises(SandboxError, match="no /usr/bin/nowhere in a slot; add it to the image"):
+        lone_box.run(Program("x", "x"), [b"", b""])
+    assert lone_box.run(Program("print(input())"), [b"fine\n"])[0].stdout == b"fine\n"
