@@ -43,8 +43,8 @@ ESCAPES: tuple[Attack, ...] = (
         "setuid-files",
         text("""
             import os, stat
-            for folder, _, names in os.walk('/usr'):
-                if os.statvfs(folder).f_flag & os.ST_NOSUID: continue
+            mean_nothing = os.statvfs('/usr').f_flag & os.ST_NOSUID
+            for folder, _, names in () if mean_nothing else os.walk('/usr'):
                 for name in names:
                     mode = os.lstat(folder + '/' + name).st_mode
                     if stat.S_ISREG(mode) and mode & 0o6000: print('ESCAPED', folder, name)

@@ -174,7 +174,7 @@ RESOURCES: tuple[Attack, ...] = (
             for _ in range(4):
                 pid = os.fork()
                 if pid == 0:
-                    end = time.process_time() + 0.4
+                    end = time.process_time() + 0.2
                     while time.process_time() < end: pass
                     os._exit(0)
                 pids.append(pid)
@@ -182,7 +182,7 @@ RESOURCES: tuple[Attack, ...] = (
             print('ESCAPED')
         """),
         off=("time",),
-        limits=Limits(wall_s=30, cpu_s=0.8, memory_mb=256),
+        limits=Limits(wall_s=30, cpu_s=0.4, memory_mb=256),
     ),
     Attack(
         "disk",

@@ -1,7 +1,7 @@
 """What the backends without an engine share: a root made of this machine's own programs, and a cell that is a process.
 
 The root holds /usr and what belongs to it, read-only and without set-user-id; /etc, /home, /root, /usr/local and the
-rest of the machine are not there. With `image`, the same folders of another root file system are taken.
+rest of the machine are not there. With `image`, the same folders of another root file system are taken, /usr/local too.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Layout:
         self.binds += [(str(PACKAGE / name), f"{INSIDE}/{name}") for name in RUNNER]
         self.links += [("/proc/self/fd", "/dev/fd")]
         self.links += [(f"/proc/self/fd/{fd}", f"/dev/{name}") for fd, name in enumerate(("stdin", "stdout", "stderr"))]
-        self.hidden = ["/usr/local"] if (root / "usr" / "local").is_dir() else []
+        self.hidden = ["/usr/local"] if image is None and Path("/usr/local").is_dir() else []
 
 
 class LocalCell:
