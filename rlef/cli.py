@@ -29,6 +29,7 @@ Reinforcement learning from execution feedback: train code models to fix their o
   tasks list                                     suites that can be loaded
   tasks show SUITE [KEY]                         splits and sizes of a suite, or one task of it
   tasks check SUITE [SPLIT]                      judge references and wrong programs of every task
+  sandbox check | attack | bench | prune         prove, measure and tidy up the sandbox (sandbox attack --help: flags)
 
 Run folders are written to runs/. Documentation: docs/index.md."""
 
@@ -215,6 +216,13 @@ def _check(spec: str, split: str | None) -> None:
         sys.exit(1)
 
 
+def _sandbox(given: list[str]) -> None:
+    from rlef.sandbox_command import run
+
+    if code := run(given):
+        sys.exit(code)
+
+
 def _take(given: list[str], flag: str) -> tuple[str | None, list[str]]:
     """The value of a flag and the arguments without it."""
     for place, word in enumerate(given):
@@ -268,4 +276,5 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "rejudge": _rejudge,
     "report": _report,
     "tasks": _tasks,
+    "sandbox": _sandbox,
 }

@@ -35,4 +35,9 @@ LANGUAGES: dict[str, Language] = {
         compile=("/usr/bin/g++", "-std=c++17", "-O2", "-pipe", "-o", "{binary}", "{source}"),
         run=("{binary}",),
     ),
+    "c": Language(
+        file_name="solution.c",
+        compile=("/usr/bin/gcc", "-std=c17", "-O2", "-pipe", "-o", "{binary}", "{source}", "-lm"),
+        run=("{binary}",),
+    ),
 }

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
 
-from sandbox.backends import Backend, make_backend
+from sandbox.backends import open_backend
 from sandbox.checks import check_defences, check_submission, refuse
 from sandbox.errors import SandboxError, SlotLost
 from sandbox.program import Execution, Limits, Program, Status, Submission
@@ -43,10 +43,13 @@ class _Place:
 class Sandbox:
     """Runs programs in warm slots.
 
-    `slots` is how many run at the same time (the processors of this machine when None), `memory_mb` the memory of one
-    slot and so the largest `Limits.memory_mb`, `mode` is "strict" (private namespaces for every run) or "basic" (for
-    hosts that refuse CAP_SYS_ADMIN to containers). `image` names another Docker image than `rlef-sandbox:latest`.
-    Safe to use from several threads. Raises SandboxError, whose message says what to do.
+    `backend` is "docker", "namespaces" (root, no engine), "bubblewrap" (neither) or "auto", the strongest of these that
+    works here; `box.backend.name` then says which, `box.passed_over` why not a stronger one. `slots` is how many
+    run at the same time (the processors of this machine when None), `memory_mb` the memory of one slot and so the
+    largest `Limits.memory_mb`, `mode` is "strict" (private namespaces for every run) or "basic" (for hosts that
+    refuse CAP_SYS_ADMIN to containers). `image` names another Docker image than `rlef-sandbox:latest`, or for the
+    other backends a folder with a root file system other than this machine's own. Safe to use from several threads.
+    Raises SandboxError, whose message says what to do.
     """
 
     def __init__(
@@ -66,13 +69,12 @@ class Sandbox:
         if mode not in ("strict", "basic"):
             raise SandboxError(f"unknown mode {mode!r}; there are: strict, basic")
         self._memory_mb = memory_mb
-        self._backend: Backend = make_backend(backend, image, memory_mb + _RUNNER_MB, mode)
-        self._backend.check()
+        self.backend, self.passed_over = open_backend(backend, image, memory_mb + _RUNNER_MB, mode)
         self._places = [_Place() for _ in range(count)]
         self._free: queue.SimpleQueue[_Place] = queue.SimpleQueue()
         self._closed = threading.Event()
         self._ever_worked = False
-        weakref.finalize(self, self._backend.close)
+        weakref.finalize(self, self.backend.close)
         self._workers = ThreadPoolExecutor(count, thread_name_prefix="sandbox")
         self._lifecycle = ThreadPoolExecutor(2 * count, thread_name_prefix="sandbox-slots")
         for place in self._places:
@@ -149,7 +151,7 @@ class Sandbox:
             self._lifecycle.submit(slot.destroy)
         self._workers.shutdown(wait=True)
         self._lifecycle.shutdown(wait=True)
-        self._backend.close()
+        self.backend.close()
 
     def __enter__(self) -> Sandbox:
         return self
@@ -262,7 +264,7 @@ class Sandbox:
         try:
             if self._closed.is_set():
                 raise SandboxError(_CLOSED)
-            cell = self._backend.start()
+            cell = self.backend.start()
             try:
                 slot = Slot(cell)
             except BaseException:

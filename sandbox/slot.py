@@ -20,12 +20,12 @@ from typing import Any
 
 from sandbox import protocol
 from sandbox.backends import Cell
-from sandbox.errors import SlotLost
+from sandbox.errors import SandboxError, SlotLost
 from sandbox.languages import LANGUAGES, Language
 from sandbox.program import Execution, Limits, Program, Status
 from sandbox.runner import values
 
-_HELLO_S = 30.0
+_HELLO_S = 60.0
 _GRACE_S = 20.0
 """Longer than the runner itself needs to give up on a run that does not die."""
 _BEAT_S = 5.0
@@ -95,6 +95,8 @@ class Slot:
             self.runs += 1
             if header.get("status") == "skipped":
                 continue
+            if header.get("status") == "no_compiler":
+                raise SandboxError(f"{header.get('detail')}; add it to the image, or use one that holds it")
             try:
                 results.append(_execution(frame, entry is not None))
             except (KeyError, ValueError, TypeError, IndexError) as error:

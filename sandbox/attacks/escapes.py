@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.attacks.attack import Attack, passes_as_ok, slot_lost, text
+from sandbox.attacks.attack import HOST_SOCKET, Attack, not_on_x86, not_strict, passes_as_ok, slot_lost, text
 from sandbox.program import Limits
 
 ESCAPES: tuple[Attack, ...] = (
@@ -43,13 +43,14 @@ ESCAPES: tuple[Attack, ...] = (
         "setuid-files",
         text("""
             import os, stat
-            for folder, _, names in os.walk('/usr'):
+            mean_nothing = os.statvfs('/usr').f_flag & os.ST_NOSUID
+            for folder, _, names in () if mean_nothing else os.walk('/usr'):
                 for name in names:
                     mode = os.lstat(folder + '/' + name).st_mode
                     if stat.S_ISREG(mode) and mode & 0o6000: print('ESCAPED', folder, name)
             if 'NoNewPrivs:\\t1' not in open('/proc/self/status').read(): print('ESCAPED')
         """),
-        no_control="the image has none, and the whole container has no_new_privs",
+        no_control="there are none or they mean nothing here, and the whole slot has no_new_privs",
     ),
     Attack(
         "write-outside-the-box",
@@ -65,7 +66,7 @@ ESCAPES: tuple[Attack, ...] = (
                     except OSError: pass
                     else: print('ESCAPED', path)
         """),
-        no_control="the root of the container is read-only, and what is not belongs to root",
+        no_control="the root of the slot is read-only, and what is not belongs to the runner",
     ),
     Attack(
         "debug-another-process",
@@ -76,7 +77,7 @@ ESCAPES: tuple[Attack, ...] = (
             if pid == 0: time.sleep(3); os._exit(0)
             if libc.ptrace(16, pid, 0, 0) == 0: print('ESCAPED')
         """),
-        no_control="the filter of the container refuses it as well",
+        no_control="the engine's filter, where there is one, refuses it as well",
     ),
     Attack(
         "user-namespace",
@@ -87,13 +88,80 @@ ESCAPES: tuple[Attack, ...] = (
         off=("seccomp",),
     ),
     Attack(
-        "netlink-socket",
+        "kernel-sockets",
         text("""
             import socket
-            socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
-            print('ESCAPED')
+            for family, kind in ((16, 3), (17, 3), (38, 5), (40, 1), (29, 3), (31, 3), (44, 3), (33, 2)):
+                try: socket.socket(family, kind, 0)
+                except OSError: pass
+                else: print('ESCAPED', family)
         """),
         off=("seccomp",),
+    ),
+    Attack(
+        "socket-of-the-host",
+        text(f"""
+            import socket
+            socket.socket(socket.AF_UNIX).connect({HOST_SOCKET!r})
+            print('ESCAPED')
+        """),
+        no_control="the whole slot has a network of its own",
+    ),
+    Attack(
+        "files-of-the-host",
+        text("""
+            import glob, os
+            for path in ('/root', '/home', '/mnt', '/media', '/srv', '/data', '/boot', '/sys/firmware', '/etc/shadow',
+                         '/usr/local/lib/python3*/*-packages', '/run/*.sock', '/var/run/*.sock'):
+                for found in glob.glob(path):
+                    try: seen = os.listdir(found) if os.path.isdir(found) else open(found, 'rb').read(9)
+                    except OSError: continue
+                    if seen: print('ESCAPED', found, seen[:5])
+            for line in open('/proc/self/mountinfo'):
+                words = line.split()
+                if words[4] not in ('/box', '/tmp', '/dev/shm', '/dev/mqueue') and os.path.isdir(words[4]) and (
+                    os.access(words[4], os.W_OK)): print('ESCAPED', line)
+        """),
+        no_control="the root of the slot holds none of them",
+    ),
+    Attack(
+        "mount",
+        text("""
+            import ctypes, os
+            libc = ctypes.CDLL(None)
+            if libc.mount(b'none', b'/tmp', b'tmpfs', 0, b'') == 0: print('ESCAPED mount')
+            if libc.umount2(b'/tmp', 2) == 0: print('ESCAPED umount')
+            try: os.chroot('/tmp')
+            except OSError: pass
+            else: print('ESCAPED chroot')
+        """),
+        off=("uid", "seccomp"),
+        skip_control=not_strict,
+    ),
+    Attack(
+        "terminal",
+        text("""
+            import fcntl
+            for path in ('/dev/stdin', '/dev/tty', '/dev/console', '/dev/ptmx'):
+                try: fcntl.ioctl(open(path, 'rb+', 0), 0x5412, b'x')
+                except OSError: pass
+                else: print('ESCAPED', path)
+        """),
+        no_control="there is no terminal",
+    ),
+    Attack(
+        "devices",
+        text("""
+            import os, stat
+            for name, major, minor in ('mem', 1, 1), ('kmsg', 1, 11), ('vda', 254, 0), ('fuse', 10, 229):
+                try: os.mknod('/tmp/' + name, 0o600 | stat.S_IFCHR, os.makedev(major, minor))
+                except OSError: pass
+                for path in ('/tmp/' + name, '/dev/' + name):
+                    try: os.open(path, os.O_RDONLY)
+                    except OSError: pass
+                    else: print('ESCAPED', path)
+        """),
+        no_control="the slot has none of these devices, and file systems without devices",
     ),
     Attack(
         "runner-environment",
@@ -137,7 +205,7 @@ ESCAPES: tuple[Attack, ...] = (
             links = [line.split(':')[0].strip() for line in open('/proc/net/dev') if ':' in line]
             if links != ['lo']: print('ESCAPED', links)
         """),
-        no_control="the whole container has no network",
+        no_control="the whole slot has no network",
     ),
     Attack(
         "foreign-architecture",
@@ -148,7 +216,8 @@ ESCAPES: tuple[Attack, ...] = (
             call = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))
             if call() > 0: print('ESCAPED')
         """),
-        no_control="the filter of the container refuses it as well",
+        no_control="the engine's filter, where there is one, refuses it as well",
+        skip=not_on_x86,
     ),
     Attack(
         "x32-calls",
@@ -156,7 +225,8 @@ ESCAPES: tuple[Attack, ...] = (
             import ctypes
             if ctypes.CDLL(None).syscall(0x40000000 + 39) >= 0: print('ESCAPED')
         """),
-        no_control="the filter of the container refuses it as well",
+        no_control="the engine's filter, where there is one, refuses it as well",
+        skip=not_on_x86,
     ),
     Attack(
         "kernel-surface",
@@ -172,6 +242,7 @@ ESCAPES: tuple[Attack, ...] = (
                 answer = libc.syscall(number, flags, 0, 0, 0, 0)
                 if answer >= 0 or ctypes.get_errno() not in (1, 38): print('ESCAPED', name, ctypes.get_errno())
         """),
-        no_control="the filter of the container refuses most of them as well",
+        no_control="the engine's filter, where there is one, refuses most of them as well",
+        skip=not_on_x86,
     ),
 )

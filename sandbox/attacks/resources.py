@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sandbox.attacks.attack import Attack, text
-from sandbox.program import Limits
+from sandbox.program import Execution, Limits, Status
+
+
+def _was_waited_for(executions: Sequence[Execution]) -> bool:
+    return any(execution.status is not Status.OK for execution in executions)
+
 
 RESOURCES: tuple[Attack, ...] = (
     Attack(
@@ -44,6 +51,38 @@ RESOURCES: tuple[Attack, ...] = (
         off=("memory",),
     ),
     Attack(
+        "memory-shared",
+        text("""
+            import mmap
+            x = mmap.mmap(-1, 200 << 20)
+            for n in range(0, len(x), 4096): x[n] = 1
+            print('ESCAPED')
+        """),
+        off=("memory",),
+    ),
+    Attack(
+        "memory-in-files",
+        text("""
+            for area in ('/dev/shm', '/tmp', '/box'):
+                with open(area + '/x', 'wb') as f:
+                    for _ in range(50): f.write(bytes(1 << 20))
+            import time; time.sleep(0.2)
+            print('ESCAPED')
+        """),
+        off=("memory",),
+    ),
+    Attack(
+        "memory-files",
+        text("""
+            import os
+            files = [os.memfd_create(str(n)) for n in range(4)]
+            for fd in files:
+                for _ in range(50): os.write(fd, bytes(1 << 20))
+            print('ESCAPED')
+        """),
+        off=("memory", "seccomp"),
+    ),
+    Attack(
         "output-flood",
         text("""
             import os
@@ -61,6 +100,56 @@ RESOURCES: tuple[Attack, ...] = (
         """),
         off=("time",),
         limits=Limits(wall_s=0.5, memory_mb=64),
+    ),
+    Attack(
+        "slow-output",
+        text("""
+            import os, time
+            end = time.time() + 1.2
+            while time.time() < end:
+                os.write(1, b'.'); time.sleep(0.05)
+            print('ESCAPED')
+        """),
+        off=("time",),
+        limits=Limits(wall_s=0.5, memory_mb=64),
+    ),
+    Attack(
+        "clock-that-stands-still",
+        text("""
+            import time
+            sleep = time.sleep
+            for name in ('time', 'monotonic', 'perf_counter', 'process_time', 'thread_time', 'clock_gettime'):
+                setattr(time, name, lambda *a: 0)
+            sleep(1.2)
+            print('ESCAPED')
+        """),
+        off=("time",),
+        limits=Limits(wall_s=0.5, memory_mb=64),
+    ),
+    Attack(
+        "output-held-open",
+        text("""
+            import os, time
+            if os.fork() == 0:
+                os.setsid(); time.sleep(60)
+            print('done')
+        """),
+        no_control="a run ends with its first process, not with its output",
+        succeeded=_was_waited_for,
+    ),
+    Attack(
+        "open-files",
+        text("""
+            import os
+            count = 0
+            try:
+                while count < 5000:
+                    os.dup(1)
+                    count += 1
+            except OSError: pass
+            if count > 600: print('ESCAPED', count)
+        """),
+        no_control="the limit is set for every run",
     ),
     Attack(
         "spin-ignoring-signals",
@@ -85,7 +174,7 @@ RESOURCES: tuple[Attack, ...] = (
             for _ in range(4):
                 pid = os.fork()
                 if pid == 0:
-                    end = time.process_time() + 0.4
+                    end = time.process_time() + 0.2
                     while time.process_time() < end: pass
                     os._exit(0)
                 pids.append(pid)
@@ -93,7 +182,7 @@ RESOURCES: tuple[Attack, ...] = (
             print('ESCAPED')
         """),
         off=("time",),
-        limits=Limits(wall_s=30, cpu_s=0.8, memory_mb=256),
+        limits=Limits(wall_s=30, cpu_s=0.4, memory_mb=256),
     ),
     Attack(
         "disk",

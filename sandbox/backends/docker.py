@@ -13,7 +13,6 @@ import os
 import secrets
 import shutil
 import socket
-import tempfile
 import time
 from importlib import resources
 from pathlib import Path
@@ -24,17 +23,18 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import Mount, Ulimit
 from docker.utils import kwargs_from_env
 
+from sandbox.backends.owner import abandoned, make_folder, owner_label, prune_folders
 from sandbox.errors import SandboxError
 from sandbox.runner.isolation import AREA_BYTES, AREA_INODES
+from sandbox.runner.kernel import BASIC_CAPABILITIES, STRICT_CAPABILITIES
 
 DEFAULT_IMAGE = "rlef-sandbox:latest"
 LABEL = "rlef.owner"
+_ALIVE = ("running", "paused", "restarting")
 _START_S = 30.0
 _ENGINE_S = 30
 _UIDS_PER_SLOT = 1 << 16
 _PROCESSES = 1024
-_BASIC_CAPABILITIES = ["SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE", "FOWNER"]
-_STRICT_CAPABILITIES = [*_BASIC_CAPABILITIES, "SYS_ADMIN"]
 _INSIDE = "/opt/rlef/sandbox"
 
 
@@ -62,18 +62,12 @@ class DockerBackend:
         self._image = image or os.environ.get("RLEF_SANDBOX_IMAGE") or DEFAULT_IMAGE
         self._memory_mb = memory_mb
         self._mode = mode
-        try:
-            self._client = APIClient(**_from_environment(), version="auto", timeout=_ENGINE_S)
-        except (DockerException, OSError) as error:
-            raise SandboxError(
-                f"no Docker Engine answers ({_short(error)}); start it, "
-                "or run `make setup` (`sh docker/engine.sh`) as root"
-            ) from error
-        self._folder = Path(tempfile.mkdtemp(prefix="rlef-sandbox-"))
+        self._client = _connect()
+        self._folder = make_folder()
         self._profile = json.dumps(json.loads(resources.files("sandbox.backends").joinpath("seccomp.json").read_text()))
 
     def check(self) -> None:
-        """The image must be there. Containers whose owner was killed before they started are removed."""
+        """The image must be there. What a killed owner left is removed."""
         try:
             self._client.inspect_image(self._image)
         except ImageNotFound as error:
@@ -83,10 +77,20 @@ class DockerBackend:
             ) from error
         except (DockerException, OSError) as error:
             raise SandboxError(f"the Docker Engine does not answer: {_short(error)}; look at its log") from error
-        with contextlib.suppress(DockerException, OSError):
-            for found in self._client.containers(all=True, filters={"label": LABEL}):
-                if abandoned(found["Labels"][LABEL], found["State"]):
-                    self._discard(found["Id"])
+        prune_folders()
+        _prune(self._client)
+
+    def versions(self) -> dict[str, str]:
+        """The engine and what it starts containers with."""
+        try:
+            answer = self._client.version()
+        except (DockerException, OSError) as error:
+            raise SandboxError(f"the Docker Engine does not answer: {_short(error)}; look at its log") from error
+        parts = {part["Name"].lower(): part["Version"] for part in answer.get("Components") or []}
+        return {
+            "engine": str(answer["Version"]),
+            **{name: parts[name] for name in ("containerd", "runc") if name in parts},
+        }
 
     def start(self) -> DockerCell:
         """Create and start a container and wait until its runner connects."""
@@ -121,7 +125,7 @@ class DockerBackend:
             network_mode="none",
             read_only=True,
             cap_drop=["ALL"],
-            cap_add=_BASIC_CAPABILITIES if self._mode == "basic" else _STRICT_CAPABILITIES,
+            cap_add=list(BASIC_CAPABILITIES if self._mode == "basic" else STRICT_CAPABILITIES),
             security_opt=["no-new-privileges", f"seccomp={self._profile}", *self._unmasked()],
             pids_limit=_PROCESSES,
             mem_limit=f"{self._memory_mb}m",
@@ -182,30 +186,33 @@ class DockerBackend:
         self._client.close()
 
 
-def owner_label(pid: int | str = "self") -> str:
-    """Who a process is, for ever: boot, namespace of its pid, pid, start time. Raises OSError if there is none."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    number, _, facts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
-    return f"{boot}:{_pid_namespace()}:{number.split()[0]}:{facts.split()[19]}"
-
-
-def abandoned(label: str, state: str) -> bool:
-    """Whether a container in this state belongs to a process that is no more, as far as can be seen from here."""
-    boot, _, rest = label.partition(":")
-    namespace, _, rest = rest.partition(":")
-    mine = owner_label().split(":")
-    if boot != mine[0]:
-        return state != "running"  # nothing survives a restart of the machine but what never ran
-    if namespace != mine[1]:
-        return False  # its owner cannot be seen from here; a runner whose owner is gone ends by itself
+def prune_containers() -> list[str]:
+    """Remove containers whose owner is gone, never another living owner's; returns their names. Raises SandboxError."""
+    client = _connect()
     try:
-        return owner_label(rest.partition(":")[0]) != label
-    except OSError:
-        return True
+        return _prune(client)
+    finally:
+        client.close()
 
 
-def _pid_namespace() -> str:
-    return os.readlink("/proc/self/ns/pid").strip("pid:[]")
+def _prune(client: Any) -> list[str]:
+    removed = []
+    with contextlib.suppress(DockerException, OSError):
+        for found in client.containers(all=True, filters={"label": LABEL}):
+            if abandoned(found["Labels"][LABEL], found["State"] in _ALIVE):
+                with contextlib.suppress(DockerException, OSError):
+                    client.remove_container(found["Id"], force=True)
+                    removed.append(found["Names"][0].lstrip("/"))
+    return removed
+
+
+def _connect() -> Any:
+    try:
+        return APIClient(**_from_environment(), version="auto", timeout=_ENGINE_S)
+    except (DockerException, OSError) as error:
+        raise SandboxError(
+            f"no Docker Engine answers ({_short(error)}); start it, or run `make setup` (`sh docker/engine.sh`) as root"
+        ) from error
 
 
 def _from_environment() -> dict[str, Any]:

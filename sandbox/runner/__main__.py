@@ -1,7 +1,8 @@
 """PID 1 of a slot: takes submissions from the host, runs each input, answers, and dies when the host does.
 
-Usage: python3 -m sandbox.runner SOCKET UID_BASE. The socket is connected once; whoever holds the other end is the
-owner. End of file, or thirty seconds without a word from the owner, ends the slot with everything in it.
+Usage: python3 -m sandbox.runner SOCKET UID_BASE. SOCKET is the path of a socket, which is connected once, or the
+number of a descriptor that is connected already; whoever holds the other end is the owner. End of file, or thirty
+seconds without a word from the owner, ends the slot with everything in it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections import deque
 from typing import Any, NoReturn
 
 from sandbox import protocol
-from sandbox.runner import cgroup, cleanup, kernel, seccomp, spawner
+from sandbox.runner import cgroup, cleanup, isolation, kernel, seccomp, spawner
 from sandbox.runner.supervisor import Run, SlotBroken, Supervisor, memory_file, seal
 
 _SILENCE_S = 30.0
@@ -27,9 +28,13 @@ _COMPILE_OUTPUT = 1 << 16
 class Host:
     """The owner's end: frames in, frames out, and a watch on whether it is still there."""
 
-    def __init__(self, path: str) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(path)
+    def __init__(self, channel: str) -> None:
+        if channel.isdecimal():
+            self._socket = socket.socket(fileno=int(channel))
+            os.set_inheritable(int(channel), False)
+        else:
+            self._socket = socket.socket(socket.AF_UNIX)
+            self._socket.connect(channel)
         self._decoder = protocol.Decoder()
         self._frames: deque[protocol.Frame] = deque()
         self._heard = time.monotonic()
@@ -106,6 +111,9 @@ class Submission:
         self.request["entry"] = self.entry
 
     def _compile(self, supervisor: Supervisor, language: dict[str, Any], paths: dict[str, str], uid: int) -> None:
+        if not os.access(language["compile"][0], os.X_OK):
+            self.refused = Run("no_compiler", detail=f"there is no {language['compile'][0]} in a slot")
+            return
         binary = memory_file(b"", "binary", sealed=False)
         request = {
             **self.request, "uid": uid, "argv": [word.format(**paths) for word in language["compile"]],
@@ -159,6 +167,9 @@ def main() -> NoReturn:
     host = Host(sys.argv[1])
     next_uid = int(sys.argv[2])
     strict = _can_be_strict()
+    if not strict and not isolation.has_other_users():
+        host.send({"op": "fault", "detail": "no namespaces and no other user: nothing would keep programs apart"})
+        host.leave()
     if strict:
         with contextlib.suppress(OSError):
             kernel.unmount("/dev/mqueue")  # a writable area nobody needs

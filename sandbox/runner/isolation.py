@@ -25,6 +25,12 @@ AREA_INODES = 4096
 OPEN_FILES = 512
 
 
+def has_other_users() -> bool:
+    """Whether this slot has users to give to programs. In the user namespace of an ordinary user there is only one."""
+    with open("/proc/self/uid_map") as file:
+        return sum(int(line.split()[2]) for line in file) > 1
+
+
 def enter_namespaces(uid: int, without: Collection[str]) -> None:
     """Private mounts and IPC for this process, which is already the first of its pid namespace."""
     kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC)
@@ -69,7 +75,6 @@ def close_all_but(keep: Collection[int]) -> None:
 def confine(request: dict[str, Any], keep: Collection[int], system_calls: Filter | None) -> None:
     """Everything that makes the calling process a candidate: after this it has no way back."""
     without = request["without"]
-    uid = request["uid"]
     os.setsid()
     if "descriptors" not in without:
         close_all_but(keep)
@@ -77,17 +82,34 @@ def confine(request: dict[str, Any], keep: Collection[int], system_calls: Filter
         file.write(b"1000")
     os.umask(0o077)
     os.chdir(BOX)
-    _set_limits(request, without)
     if "uid" not in without:
-        os.setgroups([])
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
+        _become(request["uid"], request["owner"])
         # After a change of uid /proc/self belongs to root and open("/dev/stdin") fails. Nobody can trace us anyway.
         kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
+    _set_limits(request, without)  # after the user is settled: limits from before also count what was there before
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     if system_calls is not None and "seccomp" not in without:
         system_calls.install()
+
+
+def _become(uid: int, owner: int) -> None:
+    """Be a user that never was in this slot before, without capabilities.
+
+    `owner` is whose the run's files are: that user, or, where the slot has only one, that one, seen from a user
+    namespace of the run's own in which it has the new number and nothing else exists.
+    """
+    if uid == owner:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+        return
+    group = os.getgid()
+    kernel.unshare(kernel.CLONE_NEWUSER)
+    for name, line in (("setgroups", "deny"), ("uid_map", f"{uid} {owner} 1"), ("gid_map", f"{uid} {group} 1")):
+        with open(f"/proc/self/{name}", "wb", buffering=0) as file:
+            file.write(line.encode())
+    kernel.keep_capabilities(())
 
 
 def _set_limits(request: dict[str, Any], without: Collection[str]) -> None:

@@ -40,6 +40,8 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
     "mq_unlink": (241, 181),
 }  # fmt: skip
 
+_MEMORY_FILES = (319, 279)  # memfd_create
+
 # machine: (audit architecture, column, clone, clone3, socket, ioctl)
 _MACHINES = {"x86_64": (0xC000003E, 0, 56, 435, 41, 16), "aarch64": (0xC00000B7, 1, 220, 435, 198, 29)}
 _FIRST_UNKNOWN = 450
@@ -61,8 +63,8 @@ def supported() -> bool:
     return os.uname().machine in _MACHINES
 
 
-def build() -> bytes:
-    """The filter for this machine as an array of struct sock_filter."""
+def build(memory_files: bool = True) -> bytes:
+    """The filter for this machine as an array of struct sock_filter; without `memory_files` there are none of these."""
     audit, column, clone, clone3, socket, ioctl = _MACHINES[os.uname().machine]
     code: list[tuple[int, int, int, int]] = []
 
@@ -81,7 +83,7 @@ def build() -> bytes:
     emit(_RETURN, _KILL)
     emit(_AT_LEAST, _FIRST_UNKNOWN, 0, 1)
     emit(_RETURN, _refuse(errno.ENOSYS))
-    for numbers in _DENIED.values():
+    for numbers in (*_DENIED.values(), *(() if memory_files else (_MEMORY_FILES,))):
         number = numbers[column]
         if number is not None:
             answer(number, _refuse(errno.EPERM))
@@ -112,8 +114,8 @@ class _Program(ctypes.Structure):
 class Filter:
     """A built filter, ready to be put on the calling process for good."""
 
-    def __init__(self) -> None:
-        code = build()
+    def __init__(self, memory_files: bool = True) -> None:
+        code = build(memory_files)
         self._code = ctypes.create_string_buffer(code, len(code))
         self._program = _Program(len(code) // 8, ctypes.addressof(self._code))
 

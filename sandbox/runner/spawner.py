@@ -68,7 +68,8 @@ def _serve() -> None:
     sys.argv[:] = [""]
     control = socket.socket(fileno=3)
     control.setblocking(True)
-    system_calls = seccomp.Filter() if seccomp.supported() else None
+    # Memory files are counted by control groups only, and a slot without other users has none.
+    system_calls = seccomp.Filter(memory_files=isolation.has_other_users()) if seccomp.supported() else None
     own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     python_main.preload()
@@ -119,7 +120,7 @@ def _init_of_run(
     """First process of the run's namespaces: starts the candidate, reaps, and takes everything down with it."""
     try:
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-        isolation.enter_namespaces(request["uid"], request["without"])
+        isolation.enter_namespaces(request["owner"], request["without"])
         pid = os.fork()
     except BaseException as error:
         _failed(fds, error)
@@ -144,7 +145,7 @@ def _candidate(request: dict[str, Any], fds: list[int], system_calls: seccomp.Fi
         source = b""
         if request["file_name"]:  # for the compiler, and for the lines a traceback quotes
             source = os.pread(payload, os.fstat(payload).st_size, 0)
-            isolation.place_file(request["file_name"], source, request["uid"])
+            isolation.place_file(request["file_name"], source, request["owner"])
         call = None
         if request["entry"] is not None:  # the arguments of a call come where the input of a program does
             call = (request["entry"], os.pread(0, os.fstat(0).st_size, 0))

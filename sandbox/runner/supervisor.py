@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.runner import cleanup
+from sandbox.runner import cleanup, isolation
 from sandbox.runner.cgroup import Group
 
 _CHUNK = 1 << 16
@@ -75,18 +75,20 @@ class Supervisor:
         self._group = group
         self._strict = strict
         self._idle = idle
+        self._other_users = isolation.has_other_users()
 
     def run(self, request: dict[str, Any], stdin: bytes, payload: int, artefact: int | None = None) -> Run:
         """One run of `request` (limits, uid, argv, call) with `stdin`. `payload` is the program text or binary."""
         strict = self._strict and "namespaces" not in request["without"]
-        request = {**request, "strict": strict}
+        owner = request["uid"] if self._other_users else os.getuid()
+        request = {**request, "strict": strict, "owner": owner}
         input_fd = memory_file(stdin, "stdin")
         out_read, out_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         error_read, error_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         report_read, report_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         for fd in (out_write, error_write, report_write):
             os.set_blocking(fd, True)
-            os.fchown(fd, request["uid"], request["uid"])  # so that /dev/stdout can be opened again by its path
+            os.fchown(fd, owner, owner)  # so that /dev/stdout can be opened again by its path
         ends = [input_fd, out_write, error_write, report_write]
         readers = [out_read, error_read, report_read]
         try:
@@ -172,6 +174,7 @@ class Supervisor:
                 raise SlotBroken("a run does not die")
         wall_s = time.monotonic() - started
         usage = self._group.usage()
+        cpu_s = max(usage.cpu_s, ended["cpu_s"])
         if not request["strict"] and "cleanup" not in without and not cleanup.kill_all(request["uid"], self._known):
             raise SlotBroken("a process does not die")
         for fd in (out, error, report):  # every writer is dead: this is the rest
@@ -181,7 +184,7 @@ class Supervisor:
                 if not select.select([fd], [], [], 0)[0]:
                     break
         run = Run("", bytes(kept[out]), bytes(kept[error]), bytes(kept[report]))
-        run.wall_s, run.cpu_s, run.peak_mb = round(wall_s, 6), round(usage.cpu_s, 6), round(usage.peak_bytes / 2**20, 3)
+        run.wall_s, run.cpu_s, run.peak_mb = round(wall_s, 6), round(cpu_s, 6), round(usage.peak_bytes / 2**20, 3)
         if usage.memory_kills and verdict != "output_limit":
             verdict, detail = "memory_limit", f"memory limit of {request['memory_bytes'] >> 20} MiB"
         _conclude(run, request, verdict, detail, ended["status"])

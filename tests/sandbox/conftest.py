@@ -1,4 +1,4 @@
-"""Sandboxes: real ones in both modes, which skip with the reason where there is no Docker, and scripted ones."""
+"""Sandboxes: real ones on every backend that works here, which skip with the reason elsewhere, and scripted ones."""
 
 import pytest
 
@@ -6,7 +6,9 @@ from sandbox import Sandbox, SandboxError, pool
 from tests.conftest import absent
 from tests.sandbox.scripted import Backend
 
-MODES = ("strict", "basic")
+DOCKER = ("docker strict", "docker basic")
+EVERYWHERE = (*DOCKER, "namespaces strict", "namespaces basic", "bubblewrap strict")
+"""Backend and mode."""
 
 
 @pytest.fixture(scope="session")
@@ -14,9 +16,12 @@ def open_sandbox():
     """A function that opens a Sandbox of its own; whoever calls it closes it."""
 
     def opener(**options):
+        backend = options.get("backend", "docker")
         try:
             opened = Sandbox(**options)
         except SandboxError as error:
+            if backend != "docker":  # what a machine of continuous integration need not have
+                pytest.skip(f"no {backend} here: {error}")
             absent(f"no sandbox: {error}")
         try:
             found = opened.protections()["mode"]
@@ -30,10 +35,30 @@ def open_sandbox():
     return opener
 
 
-@pytest.fixture(scope="module", params=MODES)
+def open_at(open_sandbox, place, slots):
+    """Open a Sandbox at one of EVERYWHERE."""
+    backend, mode = place.split()
+    return open_sandbox(backend=backend, mode=mode, slots=slots)
+
+
+@pytest.fixture(scope="module", params=(*DOCKER, "bubblewrap strict"))
 def any_box(request, open_sandbox):
-    """A sandbox with two slots, once in each mode."""
-    with open_sandbox(slots=2, mode=request.param) as ready:
+    """A sandbox with two slots, once with each way to isolate a run: as root in both modes, and without root."""
+    with open_at(open_sandbox, request.param, 2) as ready:
+        yield ready
+
+
+@pytest.fixture(scope="module", params=EVERYWHERE)
+def every_box(request, open_sandbox):
+    """A sandbox with two slots, once in each mode of each backend."""
+    with open_at(open_sandbox, request.param, 2) as ready:
+        yield ready
+
+
+@pytest.fixture(scope="module", params=EVERYWHERE)
+def lone_box(request, open_sandbox):
+    """A sandbox with one slot, once in each mode of each backend."""
+    with open_at(open_sandbox, request.param, 1) as ready:
         yield ready
 
 
@@ -45,7 +70,7 @@ def scripted(monkeypatch):
 
     def opener(*scripts, slots=1, **options):
         backend = Backend(*scripts, **options)
-        monkeypatch.setattr(pool, "make_backend", lambda *arguments: backend)
+        monkeypatch.setattr(pool, "open_backend", lambda *arguments: (backend, {}))
         boxes.append(Sandbox("scripted", slots))
         return boxes[-1], backend
 

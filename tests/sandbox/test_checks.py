@@ -9,7 +9,7 @@ from tests.sandbox.scripted import ECHO, echo, statuses
 @pytest.mark.parametrize(
     ("submission", "message"),
     [
-        (Submission(Program("", "cobol"), [b""]), "unknown language 'cobol'; there are: cpp, python"),
+        (Submission(Program("", "cobol"), [b""]), "unknown language 'cobol'; there are: c, cpp, python"),
         (Submission(Program(b"print(1)"), [b""]), "not str; decode"),
         (Submission(ECHO, ["text"]), "not bytes; encode"),
         (Submission(ECHO, b"text"), "a list of bytes"),
@@ -49,7 +49,7 @@ def test_limits_at_their_bounds_are_taken(scripted):
         ({"slots": 5000}, "slots=5000"),
         ({"memory_mb": 10}, "at least 64"),
         ({"mode": "lax"}, "strict, basic"),
-        ({"backend": "chroot"}, "there is: docker"),
+        ({"backend": "chroot"}, "there are: auto, docker"),
     ],
 )
 def test_mistakes_in_opening_a_pool_are_explained(options, message):

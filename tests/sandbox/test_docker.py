@@ -11,7 +11,8 @@ import pytest
 
 from sandbox import Limits, Program, Sandbox, SandboxError, Status, Submission
 from sandbox.backends import docker as backend
-from sandbox.backends.docker import LABEL, abandoned, owner_label
+from sandbox.backends.docker import LABEL
+from sandbox.backends.owner import abandoned, owner_label
 
 SLOW = Program("import time\nword = input()\ntime.sleep(0.2)\nprint(word)")
 PATIENCE_S = 60
@@ -91,7 +92,7 @@ def test_containers_are_gone_after_close(open_sandbox):
         ours = containers_of(ready)
         assert len(ours) == 2
         assert ours <= containers(owner_label())
-        folder = ready._backend._folder
+        folder = ready.backend._folder
     wait_until(lambda: containers(owner_label()) <= before)
     assert not folder.exists()
 
@@ -106,7 +107,7 @@ def test_a_pool_closed_at_once_leaves_nothing(open_sandbox):
 def test_containers_of_a_killed_owner_end_by_themselves(open_sandbox):
     open_sandbox(slots=1).close()
     code = (
-        "import sys, time; from sandbox import Program, Sandbox; from sandbox.backends.docker import owner_label\n"
+        "import sys, time; from sandbox import Program, Sandbox; from sandbox.backends.owner import owner_label\n"
         "box = Sandbox(slots=2); box.run(Program('print(1)'), [b''])\n"
         "print(owner_label(), flush=True); time.sleep(600)\n"
     )
@@ -136,12 +137,12 @@ def test_owners_are_told_apart():
     mine = owner_label()
     boot, namespace, pid, started = mine.split(":")
     assert owner_label(os.getpid()) == mine
-    assert not abandoned(mine, "running")
-    assert abandoned(f"{boot}:{namespace}:{pid}:{int(started) + 1}", "running")  # the number went to another process
-    assert abandoned(f"{boot}:{namespace}:4194305:1", "running")
-    assert not abandoned(f"{boot}:{int(namespace) + 1}:4194305:1", "created")
-    assert abandoned(f"other-boot:{namespace}:{pid}:{started}", "created")
-    assert not abandoned(f"other-boot:{namespace}:{pid}:{started}", "running")
+    assert not abandoned(mine, True)
+    assert abandoned(f"{boot}:{namespace}:{pid}:{int(started) + 1}", True)  # the number went to another process
+    assert abandoned(f"{boot}:{namespace}:4194305:1", True)
+    assert not abandoned(f"{boot}:{int(namespace) + 1}:4194305:1", False)
+    assert abandoned(f"other-boot:{namespace}:{pid}:{started}", False)
+    assert not abandoned(f"other-boot:{namespace}:{pid}:{started}", True)
 
 
 def test_no_engine_is_an_error_with_the_remedy(monkeypatch, tmp_path):

