@@ -21,6 +21,8 @@ Reinforcement learning from execution feedback: train code models to fix their o
 
   train [--config FILE] [--resume RUN] [FLAGS]   warm start, RLEF training, evaluation (train --help: all flags)
   eval MODEL [FLAGS]                             first attempt, n@k and repair rate of a model on a suite
+  vstar [--config FILE] [--episodes RUN ...] [--resume RUN] [FLAGS]
+                                                 train a verifier and measure it (V-STaR, or on a run's episodes)
   report RUN                                     write RUN/report.html and RUN/curves.png again
   tasks list                                     suites that can be loaded
   tasks show SUITE [KEY]                         splits and sizes of a suite, or one task of it
@@ -112,6 +114,17 @@ def _eval(given: list[str]) -> None:
     from rlef.evaluation.command import run_evaluation
 
     run_evaluation(given[0], config)
+
+
+def _vstar(given: list[str]) -> None:
+    from rlef.verifiers.command import run_vstar
+
+    resume, given = _take(given, "--resume")
+    path, given = _take(given, "--config")
+    if resume is not None and (given or path is not None):
+        raise RlefError("--resume goes on with the run's own configuration; leave the other flags out")
+    program = "rlef vstar [--config FILE] [--resume RUN]"
+    run_vstar(resume, path, lambda default: parse(type(default), default, given, program))
 
 
 def _report(given: list[str]) -> None:
@@ -212,6 +225,7 @@ def _flags(kind: Any, prefix: str = "") -> list[str]:
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "train": _train,
     "eval": _eval,
+    "vstar": _vstar,
     "report": _report,
     "tasks": _tasks,
 }

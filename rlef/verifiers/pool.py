@@ -66,16 +66,36 @@ def pool_of(episodes: Iterable[Episode]) -> Pool:
     return pool
 
 
+def answers_of(episodes: Iterable[Episode]) -> dict[str, list[Candidate]]:
+    """The first answer of each episode, by task: what one can choose from at test time.
+
+    An answer without a program is a wrong candidate with the empty program; one the sandbox failed on is left out.
+    """
+    answers: dict[str, list[Candidate]] = {}
+    for episode in episodes:
+        if not episode.turns:
+            continue
+        turn = episode.turns[0]
+        known = answers.setdefault(episode.task, [])
+        if turn.program is None:
+            known.append(Candidate(episode.task, turn.observation, "", False, False, "no_program"))
+        elif _judged(turn, failed=len(episode.turns) == 1 and episode.sandbox_failure):
+            known.append(_candidate(episode, turn))
+    return answers
+
+
 def _unfit(turn: Turn, failed: bool) -> str:
-    verdicts = {*turn.public, *(turn.private or ())}
     if turn.program is None:
         return "no_program"
     if turn.trust != "sound":
         return "forgeable"
+    return "" if _judged(turn, failed) else "unjudged"
+
+
+def _judged(turn: Turn, failed: bool) -> bool:
+    verdicts = {*turn.public, *(turn.private or ())}
     # What passed the public tests but never met the private ones is neither right nor wrong.
-    if failed or not verdicts or verdicts & OURS or (turn.public_passed and turn.private is None):
-        return "unjudged"
-    return ""
+    return not failed and bool(verdicts) and not verdicts & OURS and not (turn.public_passed and turn.private is None)
 
 
 def _candidate(episode: Episode, turn: Turn) -> Candidate:
