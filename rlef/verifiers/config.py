@@ -9,7 +9,7 @@ from typing import Literal
 from rlef.config import FeedbackConfig, WarmStartConfig
 from rlef.errors import RlefError
 
-Loss = Literal["sigmoid", "apo_zero", "apo_down", "hinge", "ipo"]
+Loss = Literal["sigmoid", "apo_zero", "apo_down"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class VStarConfig:
     samples: int = 16
     """Programs per training task and iteration [16]."""
     tasks: int = 0
-    """First so many training tasks; all when 0."""
+    """So many training tasks, drawn with the seed, are sampled on; all when 0."""
     temperature: float = 0.7
     """Sampling temperature on training tasks."""
     turn_limit: int = 1

@@ -34,8 +34,8 @@ class Ranked:
 def verifier_at_k(scores: Sequence[float], correct: Sequence[float] | FloatArray, k: int) -> float:
     """Expected correctness of the best-scored of k candidates, drawn from n without replacement.
 
-    sum_i C(n-i-1, k-1) a_i / C(n, k) over candidates sorted by falling score (V-STaR, arXiv 2402.06457, appendix on
-    Verifier@k). Equal scores are decided at random: each candidate of such a run has the run's mean correctness.
+    sum_i C(n-i-1, k-1) a_i / C(n, k) over candidates sorted by falling score (V-STaR, arXiv 2402.06457).
+    Equal scores are decided at random: each candidate of such a run has the run's mean correctness.
 
     Raises:
         ValueError: k is not between 1 and n.
@@ -47,7 +47,7 @@ def verifier_at_k(scores: Sequence[float], correct: Sequence[float] | FloatArray
     _, run = np.unique(-values, return_inverse=True)  # 0 for the highest score
     mean = np.bincount(run, weights=right) / np.bincount(run)
     ordered = mean[np.sort(run)]
-    return sum(math.comb(n - i - 1, k - 1) * float(ordered[i]) for i in range(n - k + 1)) / math.comb(n, k)
+    return sum(math.comb(n - i - 1, k - 1) / math.comb(n, k) * float(ordered[i]) for i in range(n - k + 1))
 
 
 def best_of_k(ranked: Iterable[Ranked], k: int) -> Scores:

@@ -1,6 +1,6 @@
 """Preference pairs: for each task correct x incorrect programs, at most so many, chosen to teach something.
 
-Source: V-STaR (arXiv 2402.06457), section 3: pairs are from the Cartesian product of a problem's correct and incorrect
+Source: V-STaR (arXiv 2402.06457): pairs are from the Cartesian product of a problem's correct and incorrect
 solutions. Which of the product are taken is ours: programs that pass the public tests and fail a private one come
 first, then the other kinds of failure in turn; a program that was repaired in the next turn meets its repair, a minimal
 edit that a test has verified (what CLAIR, arXiv 2408.06266, pays a reviser for); else the partner is chosen so that

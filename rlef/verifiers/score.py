@@ -67,7 +67,7 @@ class Scorer:
 
 
 def likelihoods(model: Any, items: Sequence[Ids]) -> list[float]:
-    """log V(y|x): summed natural log-probability of each answer after its prompt (V-STaR, arXiv 2402.06457, 3.2)."""
+    """log V(y|x): summed natural log-probability of each answer after its prompt (V-STaR, arXiv 2402.06457)."""
     sequences = [Episode("", 0, (Turn("", "", None, prompt_ids=p, response_ids=a),)) for p, a in items]
     found = [0.0] * len(items)
     with torch.inference_mode():

@@ -10,6 +10,7 @@ import copy
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,8 @@ def train_verifier(
 ) -> Verifier:  # fmt: skip
     """Train on pairs, starting from the SFT model in `start`, which is also DPO's reference.
 
-    "dpo" is V-STaR's verifier (arXiv 2402.06457, equation 2); "bradley_terry" a scalar head with -log sigma(r+ - r-)
+    "dpo" is V-STaR's verifier (arXiv 2402.06457; DPO is arXiv 2305.18290, equation 7);
+    "bradley_terry" a scalar head with -log sigma(r+ - r-)
     (InstructGPT, arXiv 2203.02155, equation 1); "cross_entropy" the same head with the binary loss of V-STaR's ORM.
 
     Raises:
@@ -71,8 +73,10 @@ def train_verifier(
     rows = encode_pairs(pairs, policy.chat, min(config.max_length, policy.context))
     model = policy.model if kind == "dpo" else _with_head(start, policy, seed)
     use_training_attention(model)
-    trainer = _trainer(kind, model, policy.tokenizer, rows, config, seed, progress)
-    trainer.train()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # between TRL and transformers
+        trainer = _trainer(kind, model, policy.tokenizer, rows, config, seed, progress)
+        trainer.train()
     trained = trainer.accelerator.unwrap_model(trainer.model)
     if config.lora_rank:
         trained = trained.merge_and_unload()

@@ -69,10 +69,14 @@ def vstar(run: Run) -> dict[str, Any]:
     check_vstar(config)
     with run.locked(), Display(run.folder) as display:
         suite = load_suite(config.suite)
-        tasks = usable_tasks(suite, "train", config.tasks)
+        train = usable_tasks(suite, "train")
         held_out = usable_tasks(suite, config.selection.split, config.selection.tasks)
-        with Sandbox(slots=config.slots) as box:
-            result = _Job(config, run, suite.name, box, display, tasks, held_out).all()
+        try:
+            with Sandbox(slots=config.slots) as box:
+                result = _Job(config, run, suite.name, box, display, train, held_out).all()
+        except Exception:
+            run.discard_if_empty()
+            raise
         with guard(run.folder, resume=False):
             run.save_result(result)
         display.console.print(result_table(result))
@@ -84,7 +88,7 @@ def vstar(run: Run) -> dict[str, Any]:
 class _Job(Stages):
     """Algorithm 1, stage by stage."""
 
-    tasks: Sequence[Task]
+    train: Sequence[Task]
     held_out: Sequence[Task]
 
     def all(self) -> dict[str, Any]:
@@ -117,7 +121,7 @@ class _Job(Stages):
             if not path.exists():
                 raise RlefError(f"{name}: no episodes.jsonl; name run folders of `rlef train`")
             episodes = list(read_episodes(path))
-            check_training_only(episodes, self.suite, {task.key for task in self.tasks}, str(path))
+            check_training_only(episodes, self.suite, {task.key for task in self.train}, str(path))
             pool += episodes
         return str(start), model_of(str(first)), pool
 
@@ -126,11 +130,13 @@ class _Job(Stages):
         start = self.warm_start()
         shown = list(read_episodes(self.run.folder / "demonstrations.jsonl"))
         pool, generator = list(shown), start
+        count = min(self.config.tasks or len(self.train), len(self.train))
+        drawn = sorted(random.Random(f"training tasks {self.config.seed}").sample(range(len(self.train)), count))
         for number in range(1, self.config.iterations + 1):
             if number > 1:
                 generator = self.generator(number, shown, pool)
             seeds = random.Random(f"samples {self.config.seed} {number}")
-            starts = [Start(task, seeds.getrandbits(63)) for task in self.tasks for _ in range(self.config.samples)]
+            starts = [Start(self.train[i], seeds.getrandbits(63)) for i in drawn for _ in range(self.config.samples)]
             path = self.run.folder / "samples" / f"iteration-{number}.jsonl"
             pool += self.sample(path, starts, generator, self.config.temperature, self.settings, number)
         return start, generator, pool
@@ -141,7 +147,7 @@ class _Job(Stages):
         if not folder.exists():
             policy = load_policy(config.model, config.system)
             with self.timed("warm_start"):
-                shown = demonstrations(self.tasks, config.warm_start, policy.chat, self.box, self.settings, config.seed)
+                shown = demonstrations(self.train, config.warm_start, policy.chat, self.box, self.settings, config.seed)
                 with guard(self.run.folder, False), replacing(self.run.folder / "demonstrations.jsonl") as part:
                     part.touch()
                     append_episodes(part, [replace(episode, suite=self.suite) for episode in shown])
@@ -178,7 +184,7 @@ class _Job(Stages):
         """The verifier's lesson."""
         config, path = self.config, self.run.folder / "pairs.jsonl"
         if not path.exists():
-            check_training_only(episodes, self.suite, {task.key for task in self.tasks}, "the pool")
+            check_training_only(episodes, self.suite, {task.key for task in self.train}, "the pool")
             pool = pool_of(episodes)
             pairs = make_pairs(pool, config.verifier.pairs_per_task, config.seed)
             self.write(path.with_suffix(".json"), describe(pairs, pool))

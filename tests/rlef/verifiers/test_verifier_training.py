@@ -5,6 +5,7 @@ import dataclasses
 
 import pytest
 import torch
+from transformers import AutoModelForSequenceClassification
 
 from rlef.errors import RlefError
 from rlef.learners.optimiser import autocast
@@ -18,7 +19,7 @@ from rlef.verifiers.train import encode_pairs, train_verifier
 
 pytest.importorskip("trl")
 SYSTEM = "You write Python programs."
-CONFIG = VerifierConfig(epochs=3, learning_rate=1e-3, reward_learning_rate=2e-3, warmup=0, batch=4, micro_batch=4)
+CONFIG = VerifierConfig(epochs=2, learning_rate=2e-3, reward_learning_rate=5e-3, warmup=0, batch=2, micro_batch=1)
 
 
 def pair(n):
@@ -28,8 +29,8 @@ def pair(n):
     return Pair(f"t{n}", observation, right, wrong, "product", "wrong_answer", False, edit_distance(right, wrong))
 
 
-PAIRS = [pair(n) for n in range(8)]
-ITEMS = [(one.observation, program) for one in PAIRS[:6] for program in (one.chosen, one.rejected)]
+PAIRS = [pair(n) for n in range(4)]
+ITEMS = [(one.observation, program) for one in PAIRS for program in (one.chosen, one.rejected)]
 
 
 def margin(values):
@@ -43,7 +44,7 @@ def saved(kind, tiny_model, folder, config=CONFIG):
     return made
 
 
-@pytest.mark.parametrize("loss", ["sigmoid", "apo_zero", "apo_down", "hinge", "ipo"])
+@pytest.mark.parametrize("loss", ["sigmoid", "apo_zero", "apo_down"])
 def test_dpo_moves_the_log_ratio_apart(tiny_model, tmp_path, loss):
     made = saved("dpo", tiny_model, tmp_path / "verifier", dataclasses.replace(CONFIG, loss=loss))
     before = load_likelihood(str(tiny_model), SYSTEM)(ITEMS)
@@ -51,7 +52,7 @@ def test_dpo_moves_the_log_ratio_apart(tiny_model, tmp_path, loss):
     after, ratio = scores["likelihood"](ITEMS), scores["log_ratio"](ITEMS)
     assert margin(after) > margin(before) + 0.1
     assert ratio == pytest.approx([a - b for a, b in zip(after, before, strict=True)])
-    assert len(made.log) == 6
+    assert len(made.log) == 4
     assert set(made.log[0]) == {"loss", "accuracy", "margin"}
     if loss == "sigmoid":  # before the first step the verifier is its own reference: -log sigma(0)
         assert made.log[0]["loss"] == pytest.approx(0.6931, abs=1e-3)
@@ -59,7 +60,7 @@ def test_dpo_moves_the_log_ratio_apart(tiny_model, tmp_path, loss):
 
 @pytest.mark.parametrize("kind", ["dpo", "bradley_terry", "cross_entropy"])
 def test_lora_is_merged(tiny_model, tmp_path, kind):
-    config = dataclasses.replace(CONFIG, lora_rank=4, learning_rate=5e-3)
+    config = dataclasses.replace(CONFIG, lora_rank=4, epochs=4, learning_rate=5e-3, reward_learning_rate=3e-2)
     saved(kind, tiny_model, tmp_path / "v", config)
     assert not list((tmp_path / "v").glob("adapter*"))
     name = "log_ratio" if kind == "dpo" else "reward"
@@ -68,7 +69,8 @@ def test_lora_is_merged(tiny_model, tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["bradley_terry", "cross_entropy"])
 def test_reward_models_learn_and_score_what_a_plain_pass_gives(tiny_model, tmp_path, kind, monkeypatch):
-    made = saved(kind, tiny_model, tmp_path / "v")
+    saved(kind, tiny_model, tmp_path / "v", dataclasses.replace(CONFIG, epochs=10))
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "v", dtype=torch.float32)
     monkeypatch.setattr(score, "autocast", lambda model: contextlib.nullcontext())
     values = load_scores(tmp_path / "v")["reward"](ITEMS)
     assert margin(values) > 0.1
@@ -76,7 +78,7 @@ def test_reward_models_learn_and_score_what_a_plain_pass_gives(tiny_model, tmp_p
     for (observation, program), value in zip(ITEMS, values, strict=True):
         prompt, answer = encode(chat, observation, program)
         with torch.no_grad():
-            plain = made.model(input_ids=torch.tensor([[*prompt, *answer]]), use_cache=False).logits
+            plain = model(input_ids=torch.tensor([[*prompt, *answer]]), use_cache=False).logits
         assert value == pytest.approx(float(plain), abs=1e-3)
     if kind == "cross_entropy":  # its outputs are probabilities: right above one half, wrong below
         assert sum(values[::2]) > 0 > sum(values[1::2])
