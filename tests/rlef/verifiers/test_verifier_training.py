@@ -124,11 +124,11 @@ def test_what_was_scored_is_not_computed_again():
 def test_nothing_is_cut(tiny_model):
     chat = load_policy(str(tiny_model), SYSTEM).chat
     with pytest.raises(RlefError, match=r'task "t0" has \d+ tokens.*raise verifier.max_length'):
-        encode_pairs(PAIRS, chat, 40)
+        encode_pairs(PAIRS, chat, 20)
     [row] = encode_pairs(PAIRS[:1], chat, 1024)
     assert chat.text(row["chosen_ids"]) == answer_of(PAIRS[0].chosen)
     with pytest.raises(RlefError, match="nothing is cut"):
-        Scorer(chat, lambda items: [], 40).score([("task", "print(1)")])
+        Scorer(chat, lambda items: [], 20).score([("task", "print(1)")])
 
 
 def test_template_tokens_in_a_program_stay_text(tiny_model):
