@@ -27,7 +27,7 @@ SIZE = [
     "--selection.samples", "16",
 ]  # fmt: skip
 TINY = [
-    "--tasks", "12", "--samples", "4", "--iterations", "2", "--warm_start.programs", "16", "--warm_start.epochs", "2",
+    "--tasks", "12", "--samples", "4", "--iterations", "2", "--sft.programs", "16", "--sft.epochs", "2",
     "--verifier.pairs_per_task", "1", "--verifier.epochs", "1", "--selection.tasks", "10", "--selection.samples", "4",
 ]  # fmt: skip
 

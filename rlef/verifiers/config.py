@@ -6,10 +6,24 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Literal
 
-from rlef.config import FeedbackConfig, WarmStartConfig
+from rlef.config import FeedbackConfig
 from rlef.errors import RlefError
 
 Loss = Literal["sigmoid", "apo_zero", "apo_down"]
+
+
+@dataclass(frozen=True)
+class SftConfig:
+    """Supervised learning of the generators: on references at first, then on every correct program."""
+
+    programs: int = 32
+    """Training tasks whose reference is shown, D_SFT."""
+    epochs: int = 4
+    """Passes over the programs."""
+    learning_rate: float = 5e-5
+    """AdamW's step size."""
+    batch: int = 4
+    """Programs per optimiser step."""
 
 
 @dataclass(frozen=True)
@@ -92,22 +106,20 @@ class VStarConfig:
     baselines: bool = True
     """Also train two reward models on the same pairs (Bradley-Terry, binary cross-entropy), to compare with."""
     feedback: FeedbackConfig = field(default_factory=lambda: FeedbackConfig(tests=1))
-    warm_start: WarmStartConfig = field(
-        default_factory=lambda: WarmStartConfig(programs=32, repairs=0, epochs=4, learning_rate=5e-5)
-    )
+    sft: SftConfig = field(default_factory=SftConfig)
     verifier: VerifierConfig = field(default_factory=VerifierConfig)
     selection: SelectionConfig = field(default_factory=SelectionConfig)
 
 
 MINIMA = {
     "seed": 0, "iterations": 1, "samples": 1, "tasks": 0, "turn_limit": 1, "max_new_tokens": 1, "slots": 1,
-    "feedback.tests": 1, "feedback.characters": 16, "warm_start.programs": 0, "warm_start.repairs": 0,
-    "warm_start.epochs": 0, "warm_start.batch": 1, "verifier.pairs_per_task": 1, "verifier.epochs": 1,
+    "feedback.tests": 1, "feedback.characters": 16, "sft.programs": 1, "sft.epochs": 1, "sft.batch": 1,
+    "verifier.pairs_per_task": 1, "verifier.epochs": 1,
     "verifier.warmup": 0, "verifier.batch": 1, "verifier.micro_batch": 1, "verifier.lora_rank": 0,
     "verifier.max_length": 1, "selection.tasks": 0, "selection.samples": 1, "selection.draws": 1,
 }  # fmt: skip
 ABOVE_ZERO = (
-    "temperature", "selection.temperature", "warm_start.learning_rate", "verifier.learning_rate",
+    "temperature", "selection.temperature", "sft.learning_rate", "verifier.learning_rate",
     "verifier.reward_learning_rate", "verifier.beta",
 )  # fmt: skip
 

@@ -142,7 +142,7 @@ def _check(groups: dict[str, _Group], pool: Pool) -> None:
     programs = f"the {len(pool.candidates)} judged programs" + (f" (left out: {left_out})" if left_out else "")
     if not any(group.correct for group in groups.values()):
         raise RlefError(
-            f"no pairs: none of {programs} is correct; start from a better model (more warm_start.programs), sample "
+            f"no pairs: none of {programs} is correct; start from a better model (more sft.programs), sample "
             "more (samples), or take easier tasks"
         )
     if not any(group.incorrect for group in groups.values()):

@@ -15,9 +15,8 @@ from rlef.episode import Episode, append_episodes, read_episodes
 from rlef.policies.engine import Sampling, TransformersEngine
 from rlef.policies.load import load_policy
 from rlef.progress import Display
-from rlef.rollout import Start, collect
+from rlef.rollout import Start, check_health, collect
 from rlef.run import Run, guard, replacing
-from rlef.train import check_health
 from rlef.verifiers.config import VStarConfig
 from sandbox import Sandbox
 

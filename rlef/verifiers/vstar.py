@@ -26,12 +26,13 @@ from typing import Any
 
 import torch
 
-from rlef.config import read_config, save_config
+from rlef.config import WarmStartConfig, read_config, save_config
 from rlef.episode import Episode, Turn, append_episodes, read_episodes
 from rlef.errors import RlefError
 from rlef.evaluation.command import model_of
 from rlef.evaluation.evaluate import usable_tasks
-from rlef.learners.sft import demonstrations, warm_start
+from rlef.learners.demonstrations import programs, split_tasks
+from rlef.learners.sft import warm_start
 from rlef.policies.chat import Chat
 from rlef.policies.load import load_policy
 from rlef.progress import Display
@@ -147,7 +148,8 @@ class _Job(Stages):
         if not folder.exists():
             policy = load_policy(config.model, config.system)
             with self.timed("warm_start"):
-                shown = demonstrations(self.train, config.warm_start, policy.chat, self.box, self.settings, config.seed)
+                tasks, _ = split_tasks(self.train, self.lesson, config.seed)
+                shown = programs(tasks, policy.chat, self.box, self.settings, config.seed)
                 with guard(self.run.folder, False), replacing(self.run.folder / "demonstrations.jsonl") as part:
                     part.touch()
                     append_episodes(part, [replace(episode, suite=self.suite) for episode in shown])
@@ -161,22 +163,28 @@ class _Job(Stages):
         if not folder.exists():
             policy = load_policy(config.model, config.system)
             known = {(one.task, normal_form(one.program)) for one in pool_of(shown).candidates if one.passed}
-            programs = [one for one in distinct(pool_of(pool).candidates)[0] if one.passed]
-            new = [one for one in programs if (one.task, normal_form(one.program)) not in known]
+            correct = [one for one in distinct(pool_of(pool).candidates)[0] if one.passed]
+            new = [one for one in correct if (one.task, normal_form(one.program)) not in known]
             with self.timed("generators"):
-                lesson = [*shown, *(_lesson(one, policy.chat) for one in new)]
-                self.fit(policy, lesson, f"generator {number} on {len(lesson)} correct programs")
+                everything = [*shown, *(_as_episode(one, policy.chat) for one in new)]
+                self.fit(policy, everything, f"generator {number} on {len(everything)} correct programs")
                 self.run.save_model(folder.name, policy.model, policy.tokenizer)
         return str(folder)
 
-    def fit(self, policy: Any, lesson: Sequence[Episode], title: str) -> None:
+    @property
+    def lesson(self) -> WarmStartConfig:
+        """The generators' configuration for the supervised learner."""
+        sft = self.config.sft
+        return WarmStartConfig(sft.programs, 0, sft.epochs, sft.learning_rate, sft.batch)
+
+    def fit(self, policy: Any, shown: Sequence[Episode], title: str) -> None:
         """Supervised learning in place."""
-        config = self.config.warm_start
+        config = self.lesson
         torch.manual_seed(self.config.seed)
-        steps = config.epochs * -(-len(lesson) // config.batch)
+        steps = config.epochs * -(-len(shown) // config.batch)
         with self.display.stage(title, steps) as tick:
             warm_start(
-                policy.model, lesson, config, self.config.seed, max(2048, self.config.context),
+                policy.model, shown, config, self.config.seed, max(2048, self.config.context),
                 lambda step, loss: tick(1, f"loss {loss:.2f}"),
             )  # fmt: skip
 
@@ -208,7 +216,7 @@ class _Job(Stages):
         return folder
 
 
-def _lesson(one: Candidate, chat: Chat) -> Episode:
+def _as_episode(one: Candidate, chat: Chat) -> Episode:
     """A correct program as the answer to its task."""
     prompt, answer = encode(chat, one.observation, one.program)
     turn = Turn(

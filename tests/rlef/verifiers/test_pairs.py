@@ -171,7 +171,7 @@ def test_a_planted_test_task_is_refused():
     ("turns", "message"),
     [
         ([], "none of the 0 judged programs is correct"),
-        ([turn("print(1)", "wrong_answer"), turn("print(2)", trust="forgeable")], r"is correct; .*warm_start"),
+        ([turn("print(1)", "wrong_answer"), turn("print(2)", trust="forgeable")], r"is correct; .*sft.programs"),
         ([turn("print(1)", "wrong_answer"), Turn("", "", None)], r"left out: 1 no program"),
         ([turn("print(1)")], "is wrong; take harder tasks"),
     ],

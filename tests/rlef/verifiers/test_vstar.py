@@ -7,18 +7,18 @@ import shutil
 import pytest
 
 from rlef.cli import main
-from rlef.config import TrainConfig, WarmStartConfig, read_config, save_config
+from rlef.config import TrainConfig, read_config, save_config
 from rlef.envs.dialogue import Dialogue, DialogueSettings, step_many
 from rlef.episode import Episode, Turn, append_episodes, read_episodes
 from rlef.errors import RlefError
 from rlef.run import Run
 from rlef.verifiers import heldout, stages, vstar
-from rlef.verifiers.config import SelectionConfig, VerifierConfig, VStarConfig, check_vstar
+from rlef.verifiers.config import SelectionConfig, SftConfig, VerifierConfig, VStarConfig, check_vstar
 from tasks import load_suite
 
 pytest.importorskip("trl")
 SMALL = VStarConfig(
-    iterations=2, samples=2, tasks=3, max_new_tokens=6, warm_start=WarmStartConfig(programs=2, repairs=0, epochs=1),
+    iterations=2, samples=2, tasks=3, max_new_tokens=6, sft=SftConfig(programs=2, epochs=1),
     verifier=VerifierConfig(pairs_per_task=1, epochs=1, batch=2, micro_batch=2),
     selection=SelectionConfig(split="validation", tasks=2, samples=2, draws=5),
 )  # fmt: skip
