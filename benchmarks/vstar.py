@@ -27,8 +27,8 @@ SIZE = [
     "--selection.samples", "16",
 ]  # fmt: skip
 TINY = [
-    "--tasks", "12", "--samples", "4", "--iterations", "2", "--sft.programs", "16", "--sft.epochs", "2",
-    "--verifier.pairs_per_task", "1", "--verifier.epochs", "1", "--selection.tasks", "10", "--selection.samples", "4",
+    "--tasks", "4", "--samples", "2", "--iterations", "2", "--sft.programs", "4", "--sft.epochs", "2",
+    "--verifier.pairs_per_task", "1", "--verifier.epochs", "1", "--selection.tasks", "4", "--selection.samples", "2",
 ]  # fmt: skip
 
 

@@ -92,7 +92,7 @@ class VStarConfig:
     samples: int = 16
     """Programs per training task and iteration [16]."""
     tasks: int = 0
-    """So many training tasks, drawn with the seed, are sampled on; all when 0."""
+    """So many training tasks are sampled on, those of D_SFT and others drawn with the seed; all when 0."""
     temperature: float = 0.7
     """Sampling temperature on training tasks."""
     turn_limit: int = 1

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -131,16 +131,21 @@ class _Job(Stages):
         start = self.warm_start()
         shown = list(read_episodes(self.run.folder / "demonstrations.jsonl"))
         pool, generator = list(shown), start
-        count = min(self.config.tasks or len(self.train), len(self.train))
-        drawn = sorted(random.Random(f"training tasks {self.config.seed}").sample(range(len(self.train)), count))
+        tasks = self.drawn({episode.task for episode in shown})
         for number in range(1, self.config.iterations + 1):
             if number > 1:
                 generator = self.generator(number, shown, pool)
             seeds = random.Random(f"samples {self.config.seed} {number}")
-            starts = [Start(self.train[i], seeds.getrandbits(63)) for i in drawn for _ in range(self.config.samples)]
+            starts = [Start(task, seeds.getrandbits(63)) for task in tasks for _ in range(self.config.samples)]
             path = self.run.folder / "samples" / f"iteration-{number}.jsonl"
             pool += self.sample(path, starts, generator, self.config.temperature, self.settings, number)
         return start, generator, pool
+
+    def drawn(self, shown: Collection[str]) -> list[Task]:
+        """The training tasks to sample on, in the suite's order: D_SFT's, which have a correct program, and others."""
+        order = random.Random(f"training tasks {self.config.seed}").sample(range(len(self.train)), len(self.train))
+        order.sort(key=lambda place: self.train[place].key not in shown)
+        return [self.train[place] for place in sorted(order[: self.config.tasks or None])]
 
     def warm_start(self) -> str:
         """G_SFT and D_SFT."""

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rlef.episode import Episode, Turn
 from rlef.verifiers.measures import (
     Ranked,
     auc,
@@ -20,7 +21,8 @@ from rlef.verifiers.measures import (
     oracle_at_k,
     verifier_at_k,
 )
-from rlef.verifiers.pool import Candidate
+from rlef.verifiers.pool import Candidate, answers_of
+from rlef.verifiers.result import measure
 from rlef.verifiers.select import best_of, likelihood_weights, output_clusters, public_first, vote
 from tasks import load_suite
 
@@ -134,6 +136,27 @@ def test_choices():
     assert vote("abbc", [4, 1, 1, 1], [9.0, 0.0, 1.0, 5.0]) == 0
     assert vote("ab", [1, 1], [0.0, 1.0]) == 1
     assert likelihood_weights([-1000.0, -1000.0 + math.log(3)]) == pytest.approx([1 / 3, 1])
+
+
+def test_an_answer_without_a_program_is_wrong_and_never_chosen():
+    said = [
+        Episode("t", 0, (Turn("task", "prose", None),)),
+        Episode("t", 1, (Turn("task", "", "print(1)", ("accepted",), ("accepted",)),)),
+        Episode("t", 2, (Turn("task", "", "print(2)", ("sandbox_failure",), None),), sandbox_failure=True),
+        Episode("u", 3, (Turn("task", "prose", None),)),
+        Episode("u", 4, ()),
+    ]
+    answers = answers_of(said)
+    assert [one.failure for one in answers["t"]] == ["no_program", ""]
+    assert len(answers["u"]) == 1
+    columns = {"t": [-math.inf, -9.0], "u": [-math.inf]}
+    found = measure(answers, {"verifier": columns}, {"t": [None, 0], "u": [None]}, 2, 5, 0)
+    assert found["pass@1"]["mean"] == 0.25
+    assert found["no_program"] == 2
+    solved = {name: points["2"]["mean"] for name, points in found["best_of_k"].items()}
+    assert solved.pop("random") == 0.5
+    assert set(solved.values()) == {1.0}
+    assert solved.keys() >= {"oracle", "majority", "weighted_vote", "public_tests", "verifier"}
 
 
 def test_clusters_are_what_programs_say_on_public_inputs(box):

@@ -76,7 +76,10 @@ def test_artefacts(whole):
     assert names >= {f"checkpoints/{name}/model.safetensors" for name in
                      ("warm-start", "generator-2", "verifier", "bradley_terry", "cross_entropy")}  # fmt: skip
     assert not [name for name in names if name.endswith(".part")]
-    assert len(list(read_episodes(run.folder / "samples" / "iteration-2.jsonl"))) == 6
+    samples = list(read_episodes(run.folder / "samples" / "iteration-2.jsonl"))
+    assert len(samples) == 6
+    shown = list(read_episodes(run.folder / "demonstrations.jsonl"))
+    assert {one.task for one in shown} < {one.task for one in samples}
     assert set(result["scorers"]) == {
         "verifier", "log_ratio", "generator_likelihood", "shortest", "bradley_terry", "cross_entropy"
     }  # fmt: skip
