@@ -25,6 +25,8 @@ Reinforcement learning from execution feedback: train code models to fix their o
   sft MODEL RECORD ... [FLAGS]                   fine-tune on the distinct passing programs of episode records
   replay RUN [--sandbox] [--suite SUITE]         play recorded episodes again and compare every observation and reward
   rejudge RUN [FLAGS]                            judge recorded programs again: which verdicts change, what is flaky
+  vstar [--config FILE] [--episodes RUN ...] [--resume RUN] [FLAGS]
+                                                 train a verifier and measure it (V-STaR, or on a run's episodes)
   report RUN                                     write RUN/report.html and RUN/curves.png again
   tasks list                                     suites that can be loaded
   tasks show SUITE [KEY]                         splits and sizes of a suite, or one task of it
@@ -133,6 +135,17 @@ def _sft(given: list[str]) -> None:
     from rlef.learners.sft_command import run_sft
 
     run_sft(names[0], names[1:], config)
+
+
+def _vstar(given: list[str]) -> None:
+    from rlef.verifiers.command import run_vstar
+
+    resume, given = _take(given, "--resume")
+    path, given = _take(given, "--config")
+    if resume is not None and (given or path is not None):
+        raise RlefError("--resume goes on with the run's own configuration; leave the other flags out")
+    program = "rlef vstar [--config FILE] [--resume RUN]"
+    run_vstar(resume, path, lambda default: parse(type(default), default, given, program))
 
 
 def _report(given: list[str]) -> None:
@@ -274,6 +287,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "sft": _sft,
     "replay": _replay,
     "rejudge": _rejudge,
+    "vstar": _vstar,
     "report": _report,
     "tasks": _tasks,
     "sandbox": _sandbox,

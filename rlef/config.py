@@ -128,18 +128,23 @@ class TrainConfig:
 
 def load_config(path: Path) -> TrainConfig:
     """Read a TOML file. Raises RlefError naming the file, the field and the remedy."""
+    config: TrainConfig = read_config(TrainConfig, path)
+    check(config)
+    return config
+
+
+def read_config(kind: Any, path: Path) -> Any:
+    """Read a TOML file into a dataclass `kind`. Raises RlefError for unknown fields and values of another type."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise RlefError(f"{path}: no such file; start from a copy of {STARTER}") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RlefError(f"{path}: not a TOML file: {error}") from error
-    config: TrainConfig = _build(TrainConfig, data, str(path), "")
-    check(config)
-    return config
+    return _build(kind, data, str(path), "")
 
 
-def save_config(config: TrainConfig, path: Path) -> None:
+def save_config(config: Any, path: Path) -> None:
     """Write the complete configuration as TOML."""
     import tomli_w
 
@@ -203,10 +208,8 @@ def _build(kind: Any, data: Any, source: str, prefix: str) -> Any:
 def _value(kind: Any, value: Any, source: str, name: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return _build(kind, value, source, f"{name}.")
-    if get_origin(kind) is tuple:
-        if isinstance(value, list) and all(type(one) is get_args(kind)[0] for one in value):
-            return tuple(value)
-        raise RlefError(f"{source}: {name} = {value!r} must be a list of {get_args(kind)[0].__name__}")
+    if get_origin(kind) is tuple and isinstance(value, list):
+        return tuple(_value(get_args(kind)[0], one, source, name) for one in value)
     kinds = get_args(kind) if get_origin(kind) in (Union, types.UnionType, Literal) else (kind,)
     if float in kinds and type(value) is int:
         return float(value)

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FORBIDDEN = {"sandbox": {"tasks", "rlef"}, "tasks": {"rlef"}, "rlef": set()}
-HEAVY = {"torch", "transformers", "accelerate", "matplotlib", "tensorboard", "docker"}
+HEAVY = {"torch", "transformers", "accelerate", "matplotlib", "tensorboard", "docker", "trl", "peft", "datasets"}
 
 
 def modules(package):
