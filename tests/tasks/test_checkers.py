@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks import TaskError
-from tasks.checkers import checker, exact, floats, same_value, tokens
+from tasks.checkers import checker, exact, floats, tokens
+from tasks.values import same_value
 
 TOKENS = [
     (b"1 2\n", b"1\n2", True),

@@ -50,7 +50,7 @@ def test_right_program_is_accepted():
     assert report.trust == "sound"
     assert len(report.public) == 1
     assert len(report.private) == 2
-    assert report.private[0] == PrivateResult(Verdict.ACCEPTED, 0.5, 0.6, 7.0)
+    assert report.private[0] == PrivateResult(Verdict.ACCEPTED, 0.5, 0.6, 7.0, 1.0)
     assert report.public[0].execution.stdout == b"1\n"
 
 
@@ -110,7 +110,9 @@ def test_private_tests_leave_no_trace_in_a_report():
     assert report.verdict is Verdict.WRONG_ANSWER
     assert CANARY not in repr(report)
     assert CANARY.encode() not in pickle.dumps(report)
-    assert {field.name for field in dataclasses.fields(PrivateResult)} == {"verdict", "cpu_s", "wall_s", "peak_mb"}
+    assert {field.name for field in dataclasses.fields(PrivateResult)} == {
+        "verdict", "cpu_s", "wall_s", "peak_mb", "share",
+    }  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
