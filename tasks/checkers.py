@@ -77,7 +77,7 @@ def kattis(
 
 
 CHECKERS: dict[str, Checker] = {"tokens": tokens, "exact": exact, "floats": floats, "kattis": kattis}
-VALUE_ONLY = ("json",)
+VALUE_ONLY = ("json", "set")
 """Comparisons of returned values (`tasks.values`) that do not apply to printed output."""
 
 
@@ -115,18 +115,17 @@ def tolerance_of(spec: str) -> Decimal:
 def share_of_cases(spec: str, expected: bytes, observed: bytes) -> float:
     """For a checker "cases ...": the share of the expected "Case #k:" answers that the output has right, from 0 to 1.
 
-    A case that the output gives twice is wrong. Other checkers: 1 or 0.
+    1 only when the whole output is right. A case that the output gives twice is wrong. Other checkers: 1 or 0.
     """
-    compare = checker(spec)
+    if checker(spec)(expected, observed):
+        return 1.0
     name, _, rest = spec.partition(" ")
-    right = _cases(expected) if name == "cases" else {}
-    if not right:
-        return float(compare(expected, observed))
-    given = _cases(observed, set(right))
-    inner = checker(rest or "tokens")
-    return sum(bool(text) and inner(want, text) for number, want in right.items() if (text := given.get(number))) / len(
-        right
-    )
+    wanted = _cases(expected) if name == "cases" else {}
+    if not wanted:
+        return 0.0
+    compare, given = checker(rest or "tokens"), _cases(observed, set(wanted))
+    right = sum(bool(text) and compare(text, given.get(number, b"")) for number, text in wanted.items())
+    return min(right, len(wanted) - 1) / len(wanted)
 
 
 def _cases(text: bytes, wanted: set[int] | None = None) -> dict[int, bytes]:

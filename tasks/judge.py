@@ -211,7 +211,8 @@ def _decide(task: Task, test: Test, run: Execution, word: str) -> tuple[Verdict,
         share = max(share_of_cases(task.checker, _bytes(answer), run.stdout) for answer in right)
     elif isinstance(test, CallTest):
         value = getattr(run, "value", None)
-        share = float(any(right_value(task.checker, answer, value) for answer in (test.expected, *test.alternatives)))
+        spec = test.checker or task.checker
+        share = float(any(right_value(spec, answer, value) for answer in (test.expected, *test.alternatives)))
     return Verdict.ACCEPTED if share == 1.0 else Verdict.WRONG_ANSWER, share, run
 
 
@@ -247,6 +248,8 @@ def _validate(task: Task, program: Program) -> None:
             if task.checker.split()[0] in VALUE_ONLY:
                 raise TaskError(f'{task.key}: checker "{task.checker}" is for values; tests with output need another')
             continue
+        if isinstance(test, CallTest) and test.checker:
+            checker(test.checker)
         if isinstance(test, CallTest) and not task.entry_point:
             raise TaskError(f"{task.key}: tests that call a function need the task's entry_point; set it")
         if program.language != "python":

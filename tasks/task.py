@@ -31,6 +31,8 @@ class CallTest:
     expected: Any
     alternatives: tuple[Any, ...] = ()
     """Other values that are right as well."""
+    checker: str = ""
+    """How this value is to be compared, where that differs from the task's checker."""
 
 
 @dataclass(frozen=True)

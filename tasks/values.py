@@ -2,7 +2,8 @@
 foreign object is ever called; depth is bounded.
 
 The checker of a task says how close values must be: by default as Python's `==` has it; "floats 1e-6" lets floats be
-off; "json" also takes a tuple for a list and the text of a number for a key, as a detour through JSON would.
+off; "set" asks for the same elements in any order; "json" also takes a tuple for a list and the text of a number for a
+key, as a detour through JSON would.
 """
 
 from __future__ import annotations
@@ -39,15 +40,30 @@ def same_value(expected: Any, observed: Any, depth: int = 64, *, tolerance: floa
         return expected.keys() == observed.keys() and all(
             deeper(value, observed[key], depth - 1) for key, value in expected.items()
         )
-    return type(expected) in (set, frozenset) and all(type(x) in _PLAIN for x in observed) and expected == observed
+    return type(expected) in (set, frozenset) and all(map(_hashable, observed)) and expected == observed
+
+
+def _hashable(value: Any, depth: int = 8) -> bool:
+    """Whether an element of a set is of exact built-in types."""
+    if type(value) in (tuple, frozenset):
+        return depth > 0 and all(map(_hashable, value, repeat(depth - 1)))
+    return type(value) in _PLAIN
 
 
 def right_value(spec: str, expected: Any, observed: Any) -> bool:
     """Whether a value is right under a task's checker."""
     name, *_ = spec.split()
+    if name == "set":
+        return _as_set(expected) is not None and same_value(_as_set(expected), _as_set(observed))
     if name not in ("floats", "json"):
         return same_value(expected, observed)
     return same_value(expected, observed, tolerance=float(tolerance_of(spec)), json=name == "json")
+
+
+def _as_set(value: Any) -> set[Any] | None:
+    """A collection as a set; None when it is none or holds what no set can."""
+    plain = type(value) in (list, tuple, set, frozenset) and all(map(_hashable, value))
+    return set(value) if plain else None
 
 
 def _close(expected: Any, observed: Any, tolerance: float) -> bool:
