@@ -6,6 +6,7 @@ Whatever an assert says in another form stays test code, which must run next to 
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,7 +18,9 @@ _NUMBERS = {"inf": float("inf"), "nan": float("nan")}
 def module(name: str, source: str) -> ast.Module:
     """The syntax tree of a field. Raises `ValueError` that names the field when it is not Python."""
     try:
-        return ast.parse(source)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # old escapes in the texts of others
+            return ast.parse(source)
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise ValueError(f"field {name}: not Python ({error})") from error
 

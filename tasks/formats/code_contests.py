@@ -27,7 +27,7 @@ _LANGUAGES = {3: "python", 2: "cpp", "PYTHON3": "python", "CPP": "cpp"}
 
 def read(path: Path, on_problem: OnProblem | None = None) -> Iterator[Task]:
     """The tasks of a file or a folder of files, in order; see `tasks.formats.rows.read_tasks`."""
-    return read_tasks(path, _task, on_problem, HOME)
+    return read_tasks(path, _task, on_problem, HOME, "name")
 
 
 def _task(row: Row) -> Task:

@@ -57,7 +57,7 @@ def read(path: Path, on_problem: OnProblem | None = None, box: Box | None = None
 
     `box` runs generators and references; without it every row is a problem. Another `seed` draws other tests.
     """
-    return read_tasks(path, partial(_task, box=box, seed=seed), on_problem, HOME)
+    return read_tasks(path, partial(_task, box=box, seed=seed), on_problem, HOME, "code_sample")
 
 
 def _task(row: Row, box: Box | None, seed: int) -> Task:

@@ -36,7 +36,7 @@ def read(path: Path, on_problem: OnProblem | None = None, box: Box | None = None
 
     `box` answers inputs that come without results; without it such rows are problems.
     """
-    return read_tasks(path, partial(_task, box=box), on_problem, HOME)
+    return read_tasks(path, partial(_task, box=box), on_problem, HOME, "task_id")
 
 
 def _task(row: Row, box: Box | None) -> Task:

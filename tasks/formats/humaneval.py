@@ -42,7 +42,7 @@ def read(path: Path, on_problem: OnProblem | None = None) -> Iterator[Task]:
     Raises:
         TaskError: the file cannot be opened or is cut off.
     """
-    return read_tasks(path, _task, on_problem, HOME)
+    return read_tasks(path, _task, on_problem, HOME, "task_id")
 
 
 def docstring_examples(key: str, docstring: str, name: str) -> list[CallTest]:

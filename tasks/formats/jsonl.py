@@ -38,7 +38,7 @@ FIELDS = (
 
 def read(path: Path, on_problem: OnProblem | None = None) -> Iterator[Task]:
     """The tasks of a file or a folder of files, in order; see `tasks.formats.rows.read_tasks`."""
-    return read_tasks(path, _task, on_problem, HOME)
+    return read_tasks(path, _task, on_problem, HOME, "key")
 
 
 def write(tasks: Iterable[Task], file: TextIO) -> int:

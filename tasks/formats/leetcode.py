@@ -29,7 +29,7 @@ _SAME = {"is_same_tree": "tree", "is_same_list": "list"}
 
 def read(path: Path, on_problem: OnProblem | None = None) -> Iterator[Task]:
     """The tasks of a file, in order; see `tasks.formats.rows.read_tasks`."""
-    return read_tasks(path, _task, on_problem, HOME)
+    return read_tasks(path, _task, on_problem, HOME, "task_id")
 
 
 def _task(row: Row) -> Task:

@@ -31,7 +31,7 @@ LIMITS = Limits(wall_s=20.0, cpu_s=10.0, memory_mb=1024)
 
 def read(path: Path, on_problem: OnProblem | None = None) -> Iterator[Task]:
     """The tasks of a file or a folder of files, in order; see `tasks.formats.rows.read_tasks`."""
-    return read_tasks(path, _task, on_problem, HOME)
+    return read_tasks(path, _task, on_problem, HOME, "question_id")
 
 
 def decode(field: str, text: str) -> Any:

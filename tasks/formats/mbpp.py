@@ -27,7 +27,7 @@ LIMITS = Limits(wall_s=10.0, cpu_s=5.0, memory_mb=512)
 
 def read(path: Path, on_problem: OnProblem | None = None) -> Iterator[Task]:
     """The tasks of a file, in order; see `tasks.formats.rows.read_tasks`."""
-    return read_tasks(path, _task, on_problem, HOME)
+    return read_tasks(path, _task, on_problem, HOME, "task_id")
 
 
 def split_of(number: int) -> str:

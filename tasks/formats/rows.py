@@ -79,7 +79,9 @@ def checked(name: str, value: Any) -> str:
     return value
 
 
-def read_tasks(path: Path, build: Callable[[Row], Task], on_problem: OnProblem | None, home: str) -> Iterator[Task]:
+def read_tasks(
+    path: Path, build: Callable[[Row], Task], on_problem: OnProblem | None, home: str, key: str
+) -> Iterator[Task]:
     """The tasks of a file, or of all row files in a folder, in order.
 
     Args:
@@ -87,6 +89,7 @@ def read_tasks(path: Path, build: Callable[[Row], Task], on_problem: OnProblem |
         on_problem: receives one line (file, row, field, reason, remedy) for each row that cannot be read; without it
             the first such row raises.
         home: where the file comes from, for the message when it is missing.
+        key: the field that keys are made of, for the message when they are not unique.
 
     Raises:
         TaskError: a file cannot be opened or is cut off.
@@ -100,9 +103,9 @@ def read_tasks(path: Path, build: Callable[[Row], Task], on_problem: OnProblem |
                     raise fields
                 task = build(Row(fields, file))
                 if not task.key:
-                    raise ValueError("its key is empty; every task needs one")
+                    raise ValueError(f"field {key}: empty; every task needs a key")
                 if task.key in seen:
-                    raise ValueError(f'key "{task.key}" occurs twice; remove one of the rows')
+                    raise ValueError(f'field {key}: "{task.key}" occurs twice; remove one of the rows')
             except (ValueError, RecursionError, OverflowError, MemoryError) as error:
                 report(where, error, on_problem)
                 continue

@@ -1,15 +1,19 @@
 """Comparisons against hand-made tables and generated outputs."""
 
+import os
+import re
+import subprocess
 import time
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from tasks import TaskError
-from tasks.checkers import checker, exact, floats, tokens
-from tasks.values import same_value
+from tasks.checkers import checker, exact, floats, share_of_cases, tokens
+from tasks.values import right_value, same_value
 
 TOKENS = [
     (b"1 2\n", b"1\n2", True),
@@ -146,3 +150,161 @@ def test_deep_values_are_cut_off():
     for _ in range(100_000):
         deep = [deep]
     assert not same_value(deep, deep)
+
+
+KATTIS = [
+    ("kattis", b"Yes 1\n", b"  YES\n1", True),
+    ("kattis case_sensitive", b"Yes\n", b"YES\n", False),
+    ("kattis", b"1.0\n", b"1.00\n", False),
+    ("kattis", b"1 2\n", b"1 2 3\n", False),
+    ("kattis space_change_sensitive", b"1 2\n", b"1 2\n", True),
+    ("kattis space_change_sensitive", b"1 2\n", b"1  2\n", False),
+    ("kattis space_change_sensitive", b"1 2\n", b"1 2", False),
+    ("kattis space_change_sensitive", b" 1\n", b"1\n", False),
+    ("kattis float_tolerance 1e-2", b"100.0\n", b"100.9\n", True),
+    ("kattis float_absolute_tolerance 1e-2", b"100.0\n", b"100.9\n", False),
+    ("kattis float_relative_tolerance 1e-2", b"0.0\n", b"0.001\n", False),
+    ("kattis float_relative_tolerance 1e-2 float_absolute_tolerance 1e-2", b"0.0\n", b"0.001\n", True),
+    ("kattis float_tolerance 1e-2", b"3.14e-2", b"0.0314", True),
+    ("kattis float_tolerance 1e-2", b"200", b"2.0e2", True),
+    ("kattis float_tolerance 1e-2", b"1000000", b"1000001", False),
+    ("kattis float_tolerance 1e-2", b"1.0", b"nan", False),
+    ("kattis float_tolerance 1e-2", b"NaN", b"nan", True),  # words that differ in case only
+    ("kattis float_tolerance 1e-2", b"1.0", b"0x1", False),
+    ("floats 1e-2", b"1.0", b"1.005", True),
+    ("floats", b"1.0", b"1.005", False),
+]
+BAD_SPECS = ["kattis fuzzy", "kattis float_tolerance", "kattis float_tolerance x", "floats nan", "floats -1",
+             "floats 2", "floats 1e-3 1e-4", "tokens 1", "floats " + "1" * 50, "cases fuzzy", "", " "]  # fmt: skip
+
+
+@pytest.mark.parametrize(("spec", "expected", "observed", "accepted"), KATTIS)
+def test_kattis_rules(spec, expected, observed, accepted):
+    assert checker(spec)(expected, observed) is accepted
+
+
+@pytest.mark.parametrize("spec", BAD_SPECS)
+def test_bad_parameters_are_explained(spec):
+    with pytest.raises(TaskError, match=r"known|write|no tolerance"):
+        checker(spec)
+
+
+CASES = b"Case #1: 1 2\nCase #2: 3\nCase #3: yes\n"
+
+
+@pytest.mark.parametrize(
+    ("observed", "share"),
+    [
+        (CASES, 1),
+        (b"Case #1: 1 2\nCase #2: 4\nCase #3: YES\n", 2 / 3),
+        (b"Case #2: 3\n", 1 / 3),
+        (b"Case #3: yes\nCase #2: 3\nCase #1: 1 2\n", 2 / 3),  # all of them, but in the wrong order
+        (b"Case #1: 1 2\nCase #1: 1 2\nCase #2: 3\nCase #3: yes\n", 2 / 3),
+        (CASES + b"Case #4: 1\n", 2 / 3),
+        (b"1 2\n3\nyes\n", 0),
+        (b"", 0),
+    ],
+)
+def test_share_of_cases(observed, share):
+    assert share_of_cases("cases kattis", CASES, observed) == pytest.approx(share)
+    assert share_of_cases("kattis", CASES, observed) == (share == 1)
+
+
+VALUE_SPECS = [
+    ("tokens", (1, 2), [1, 2], False),
+    ("json", [1, [2.0]], (1, (2.0000001,)), True),
+    ("json", {"1": [None]}, {1: (None,)}, True),
+    ("json", {"true": 1, "null": 2}, {True: 1, None: 2}, True),
+    ("json", [1], [True], True),
+    ("json", [10**20], [10**20 + 1], False),
+    ("json 0.5", 1.5, 1.9, True),
+    ("floats", 0.1 + 0.2, 0.3, True),
+    ("tokens", 0.1 + 0.2, 0.3, False),
+    ("floats", (1.0,), [1.0], False),
+    ("floats", float("nan"), float("nan"), True),
+    ("floats", float("inf"), 1e308, False),
+    ("floats", 1e308, 10**400, False),
+    ("floats", 2**53 + 1, float(2**53), True),  # within 1e-6 of it; without a tolerance it is not the same number
+    ("tokens", 2**53 + 1, float(2**53), False),
+    ("set", (4, 5), [5, 4, 4], True),
+    ("set", (4, 5), [5], False),
+    ("set", [[1]], [[1]], False),  # no set can hold a list
+    ("tokens", {(1, "a")}, {(1, "a")}, True),
+]
+
+
+@pytest.mark.parametrize(("spec", "expected", "observed", "right"), VALUE_SPECS)
+def test_values_under_a_checker(spec, expected, observed, right):
+    assert right_value(spec, expected, observed) is right
+
+
+@pytest.mark.parametrize(
+    "spec", ["kattis", "kattis float_tolerance 1e-6", "kattis space_change_sensitive", "cases kattis"]
+)
+@pytest.mark.parametrize("flood", [b"9" * 50_000_000, b"Case #1: " * 4_000_000, b"\xed\xa0\x80" * 10_000_000])
+def test_one_line_of_50_mb_is_simply_wrong(spec, flood):
+    start = time.process_time()
+    assert share_of_cases(spec, b"Case #1: 1.5\n", flood) == 0
+    assert time.process_time() - start < 5
+
+
+# The default validator of record
+
+WORDS = st.one_of(
+    st.sampled_from(["yes", "YES", "No", "0", "-0", "1", "1.0", "1.", ".5", "1e3", "1E3", "+1", "200", "2.0e2", "1x"]),
+    st.integers(-(10**12), 10**12).map(str),
+    st.floats(allow_nan=False, allow_infinity=False, width=32).map(str),
+    st.text("abAB01.-", min_size=1, max_size=4),
+)
+GAPS = st.sampled_from([" ", "\n", "  ", "\t", " \n"])
+FLAGS = ["", "case_sensitive", "space_change_sensitive", "float_tolerance 1e-2", "float_relative_tolerance 1e-3",
+         "float_absolute_tolerance 0.5", "case_sensitive space_change_sensitive float_tolerance 1e-6"]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def validator(tmp_path_factory):
+    """(flags, answer, output) -> accepted, by problemtools' own program."""
+    problemtools = pytest.importorskip("problemtools", reason="pip install problemtools")
+    program = Path(problemtools.__file__).parent / "support" / "default_validator"
+    program = program / "default_validator" if program.is_dir() else program
+    if not os.access(program, os.X_OK):
+        pytest.skip(f"no program at {program}")
+    folder = tmp_path_factory.mktemp("validator")
+
+    def run(flags, answer, output):
+        (folder / "answer").write_bytes(answer)
+        command = [program, folder / "answer", folder / "answer", folder, *flags.split()]
+        code = subprocess.run(command, input=output, capture_output=True, timeout=60, check=False).returncode
+        assert code in (42, 43)
+        return code == 42
+
+    return run
+
+
+def differs_on_purpose(flags, answer, output):
+    """Ours is stricter: no relative tolerance for an expected integer; hexadecimal, nan and inf are words."""
+    pairs = list(zip(answer.split(), output.split(), strict=False))
+    odd = any(re.fullmatch(rb"(?i)[+-]?(0x.*|nan.*|inf.*)", word) for pair in pairs for word in pair)
+    return "tolerance" in flags and (odd or any(re.fullmatch(rb"[+-]?\d+", a) and a != b for a, b in pairs))
+
+
+@settings(max_examples=int(os.environ.get("RLEF_PAIRS", "150")), suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_agreement_with_the_default_validator(validator, data):
+    """RLEF_PAIRS=10000 makes it the long run. Outputs are mutations of the answer, so that both outcomes are common."""
+    words = data.draw(st.lists(WORDS, max_size=5))
+    said = list(words)
+    for _ in range(data.draw(st.integers(0, 2))):
+        place = data.draw(st.integers(0, len(said)))
+        if place < len(said):
+            near = st.sampled_from([said[place].upper(), said[place] + "0", said[place] + "1"])
+            said[place] = data.draw(near | WORDS)
+        else:
+            said.append(data.draw(WORDS))
+    gap = data.draw(GAPS)
+    answer = gap.join(words).encode() + b"\n"
+    output = data.draw(GAPS | st.just(gap)).join(said).encode() + data.draw(st.sampled_from([b"\n", b""]))
+    flags = data.draw(st.sampled_from(FLAGS))
+    ours, theirs = checker(f"kattis {flags}")(answer, output), validator(flags, answer, output)
+    event(f"{'accepted' if theirs else 'rejected'}, {'agreed' if ours == theirs else 'stricter on purpose'}")
+    assert ours == theirs or (theirs and differs_on_purpose(flags, answer, output))
