@@ -32,9 +32,9 @@ CASES = [(name, *case) for name, cases in FILES.items() for case in cases]
 # Of the tasks known to have several right answers, those whose statements do not say so in any usual words.
 UNSEEN = {"9_E", "407_A", "749_B", "1325_C", "1391_E"}
 SEVERAL = """9_E 20_C 27_B 45_H 135_B 136_D 150_A 151_C 288_C 289_E 404_C 407_A 460_D 464_B 487_C 507_E 521_D 576_A
-618_C 633_C 715_B 716_D 721_C 749_B 774_H 862_C 925_C 963_B 981_C 1016_D 1031_E 1041_E 1071_C 1133_F1 1151_B 1163_E
-1174_D 1176_E 1217_D 1271_C 1286_B 1287_D 1294_C 1325_C 1325_D 1343_A 1345_E 1391_E 1407_E 1427_E 1438_D 1454_D 1521_D 680_C
-1534_E"""
+618_C 633_C 715_B 716_D 721_C 749_B 774_H 862_C 925_C 963_B 981_C 1016_D 1031_E 1041_E 1071_C 1133_F1
+1151_B 1163_E 1174_D 1176_E 1217_D 1271_C 1286_B 1287_D 1294_C 1325_C 1325_D 1343_A 1345_E 1391_E 1407_E
+1427_E 1438_D 1454_D 1521_D 680_C 1534_E"""
 
 
 @pytest.mark.parametrize(("name", "path", "tasks", "reported", "scored"), CASES, ids=[case[1] for case in CASES])
