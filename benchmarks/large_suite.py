@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 READ = """
-import json, resource, sys, time
+import json, re, sys, time
 from pathlib import Path
 from tasks import load_suite
 from tasks.formats import code_contests
@@ -27,7 +27,8 @@ if sys.argv[2] == "read":
 else:
     suite = load_suite(f"code_contests:{sys.argv[1]}")
     first, count = None, len(suite)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+# Not ru_maxrss, which counts what the process that started this one held.
+peak = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) >> 10
 print(json.dumps({"tasks": count, "first_task_s": first, "seconds": time.perf_counter() - start, "peak_mb": peak}))
 """
 

@@ -53,7 +53,7 @@ def limits_of(seconds: float | None, memory_bytes: int | None) -> Limits:
     """Limits for a Python program from those of a contest; unknown ones (None or 0) get generous defaults."""
     cpu = min(max(seconds * SLOWER, 3.0), 60.0) if seconds else 10.0
     memory = min(max(memory_bytes >> 20, 256), 1024) if memory_bytes else 1024
-    return Limits(wall_s=2 * cpu, cpu_s=cpu, memory_mb=memory, output_bytes=4 << 20)
+    return Limits(wall_s=3 * cpu, cpu_s=cpu, memory_mb=memory, output_bytes=4 << 20)
 
 
 def _only_yes_and_no(tests: Iterable[StdioTest]) -> bool:

@@ -54,9 +54,8 @@ def _task(row: Row, box: Box | None) -> Task:
         shown, hidden = (answered(program, name, inputs, box, LIMITS, "plus_input") for inputs in cases)
         absolute = row.fields.get("atol") or 0
     else:
-        inputs, results, absolute = _read_off(row, name, program, box)
+        hidden, absolute = _read_off(row, name, program, box)
         shown = docstring_examples(row.text("task_id"), ast.get_docstring(function) or "", name)
-        hidden = [CallTest(tuple(a), b) for a, b in zip(inputs, results, strict=True)]
     public, private = distinct(shown, hidden)
     task = Task(
         key=row.text("task_id"),
@@ -83,8 +82,7 @@ def _mbpp(row: Row, box: Box | None) -> Task:
     base = mbpp_task(f"MBPP/{number}", row.text("prompt").strip(), code, asserts, setup, {"suite": "evalplus"})
     if not base.entry_point:
         raise ValueError("field test_list: calls no function")
-    inputs, results, absolute = _read_off(row, base.entry_point, Program(code), box)
-    more = [CallTest(tuple(a), b) for a, b in zip(inputs, results, strict=True)]
+    more, absolute = _read_off(row, base.entry_point, Program(code), box)
     public, private = distinct((*base.public_tests, *base.private_tests), more)
     shown = "\n".join(text.strip() for text in asserts)
     task = Task(
@@ -99,8 +97,8 @@ def _mbpp(row: Row, box: Box | None) -> Task:
     return marked(task, "" if private else "no private test")
 
 
-def _read_off(row: Row, name: str, program: Program, box: Box | None) -> tuple[list[Any], list[Any], float]:
-    """Inputs, results and absolute tolerance in the text of `test`, which assigns the first two as literals."""
+def _read_off(row: Row, name: str, program: Program, box: Box | None) -> tuple[list[CallTest], float]:
+    """Tests and absolute tolerance in the text of `test`, which assigns inputs and results as literals."""
     found: dict[str, Any] = {}
     absolute = 0.0
     for node in ast.walk(module("test", row.text("test"))):
@@ -118,10 +116,10 @@ def _read_off(row: Row, name: str, program: Program, box: Box | None) -> tuple[l
     if not isinstance(inputs, list) or not all(isinstance(one, list | tuple) for one in inputs):
         raise ValueError("field test: assigns no list of inputs; is the row in another layout?")
     if "results" not in found:  # a few rows compare with a reference function instead
-        return inputs, [test.expected for test in answered(program, name, inputs, box, LIMITS, "test")], absolute
+        return answered(program, name, inputs, box, LIMITS, "test"), absolute
     if not isinstance(found["results"], list) or len(found["results"]) != len(inputs):
         raise ValueError("field test: inputs and results differ in length")
-    return inputs, found["results"], absolute
+    return [CallTest(tuple(a), b) for a, b in zip(inputs, found["results"], strict=True)], absolute
 
 
 def _arguments(row: Row, name: str) -> list[Any]:

@@ -21,6 +21,7 @@ from tasks.task import AssertTest, CallTest, Task
 HOME = "the repository openai/human-eval"
 DEFAULT_SPLIT = "test"
 LIMITS = Limits(wall_s=10.0, cpu_s=5.0, memory_mb=512)
+_LONGEST_DOCSTRING, _LONGEST_LINE = 10_000, 400
 _ARROW = re.compile(r"\s*(?:#\s*)?(?:[-=]+>|==|➞|→|=|(?:should |will |would )?returns?|should be(?: equal to)?|is)\s*")
 # Examples of the published docstrings that the published tests and references contradict; feedback from them misleads.
 _CONTRADICTED: dict[str, tuple[tuple[Any, ...], ...]] = {
@@ -77,9 +78,11 @@ def _task(row: Row) -> Task:
 
 def _examples(docstring: str, name: str) -> Iterator[CallTest]:
     """Examples `name(literals)` with a literal result after an arrow, or on the next line after `>>>`."""
-    lines = docstring.split("\n")
+    lines = docstring[:_LONGEST_DOCSTRING].split("\n")
     seen: list[tuple[Any, ...]] = []
     for number, line in enumerate(lines):
+        if len(line) > _LONGEST_LINE:
+            continue
         for match in re.finditer(rf"(?<![\w.]){name}\(", line):
             for end in (i + 1 for i, c in enumerate(line) if c == ")" and i >= match.end() - 1):
                 arguments = _arguments(line[match.start() : end], name)

@@ -22,7 +22,9 @@ import yaml
 from tasks.errors import TaskError
 
 MAX_FILE = 32 << 20
-MAX_SETTINGS = 1 << 20
+MAX_SETTINGS = 1 << 16
+MAX_STATEMENT = 1 << 18
+MAX_FIGURES = 200
 MAX_FILES = 20_000
 HOME = "a Kattis problem package: a folder or zip with problem.yaml in it"
 _BLOCKS = frozenset({"p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "h5", "pre", "ul", "ol", "table", "section"})
@@ -40,7 +42,10 @@ class Package:
 
     def text(self, name: str, limit: int = MAX_FILE) -> str:
         """A file as text. Raises `ValueError` that names the file when it is too large or not UTF-8."""
-        data = self.load(name, limit)
+        try:
+            data = self.load(name, limit)
+        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:  # cut off, encrypted
+            raise ValueError(f"file {name}: cannot be read ({error}); pack it again") from error
         if len(data) > limit:
             raise ValueError(f"file {name}: more than {limit} bytes; leave it out")
         try:
@@ -154,13 +159,15 @@ def statement(package: Package) -> str:
     if not found:
         raise ValueError("file problem_statement/problem.en.tex: missing, and no other statement; add one")
     name = min(found, key=lambda name: (".en." not in name, name.count(".") > 1, name))
-    text = package.text(name, MAX_SETTINGS * 4)
+    text = package.text(name, MAX_STATEMENT)
     return plain_html(text) if name.endswith(".html") else plain_tex(text) if name.endswith(".tex") else text.strip()
 
 
 def plain_tex(text: str) -> str:
     """LaTeX without comments, pictures and headings' commands; formulas stay."""
     text = re.sub(r"(?<!\\)%[^\n]*", "", text)
+    if text.count("\\begin{figure}") > MAX_FIGURES:
+        raise ValueError(f"file problem.tex: more than {MAX_FIGURES} figures; take them out")
     text = re.sub(r"(?s)\\begin\{figure\}.*?\\end\{figure\}", "", text)
     text = re.sub(r"\\(?:includegraphics|illustration)(?:\[[^\]]*\])?(?:\{[^{}]*\})*", "", text)
     text = re.sub(r"\\(?:problemname|(?:sub)*section\*?)\s*\{([^{}]*)\}", r"\1\n", text)
@@ -197,9 +204,9 @@ class _Words(HTMLParser):
 
 
 def _yaml(text: str) -> Any:
-    if re.search(r"(?m)^\s*(?:-\s+|[\w ]+:\s+)?&\w+", text):
-        raise yaml.YAMLError("anchors are not part of the format")
     try:
+        if any(isinstance(token, yaml.AnchorToken | yaml.AliasToken) for token in yaml.scan(text)):
+            raise yaml.YAMLError("anchors are not part of the format")
         return yaml.safe_load(text)
     except (ValueError, RecursionError) as error:  # a date that is none, nesting without end
         raise yaml.YAMLError(str(error)) from error

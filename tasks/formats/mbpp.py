@@ -22,7 +22,7 @@ from tasks.task import AssertTest, CallTest, Task
 
 HOME = "google-research/mbpp"
 DEFAULT_SPLIT = "train"
-LIMITS = Limits(wall_s=10.0, cpu_s=5.0, memory_mb=512)
+LIMITS = Limits(wall_s=20.0, cpu_s=5.0, memory_mb=512)
 
 
 def read(path: Path, on_problem: OnProblem | None = None) -> Iterator[Task]:

@@ -21,7 +21,7 @@ from tasks.task import CallTest, Task
 
 HOME = "jkoppel/QuixBugs"
 DEFAULT_SPLIT = "test"
-LIMITS = Limits(wall_s=10.0, cpu_s=5.0, memory_mb=512)
+LIMITS = Limits(wall_s=20.0, cpu_s=5.0, memory_mb=512)
 _ABOUT = {
     "flatten": "Yield the items of a list that is nested to any depth, from left to right.",
     "kheapsort": "Yield the items of a list in order; each is at most k places from where it belongs.",

@@ -167,9 +167,9 @@ def lines(path: Path) -> Iterator[bytes | ValueError]:
 
 
 def parse_json(text: bytes | str) -> Any:
-    """A JSON value. Raises `ValueError` for anything else, for a key that occurs twice, and for no real number.
+    """A JSON value. Raises `ValueError` for anything else and for a key that occurs twice.
 
-    Integers of any length are read.
+    Integers of up to a million digits are read.
     """
     try:
         return json.loads(text, object_pairs_hook=_no_twins, parse_int=_integer)

@@ -19,6 +19,10 @@ AnyTest = TypeVar("AnyTest", bound=Test)
 _BETWEEN = 8
 """Words between an example's input and its output: "Sample Output 1:" and the like."""
 _LONGEST_EXAMPLE = 4000
+_LONGEST_STATEMENT = 200_000
+_LONGEST_SENTENCE = 2000
+_PLACES = 1000
+# The four above bound what a hostile file can make us search.
 _SAYING = r"\b(?:print(?:ed)?|output|satisfied|return|report|write|tell|give|display|accept\w*)\b"
 _SEVERAL = tuple(
     re.compile(text, re.IGNORECASE)
@@ -79,6 +83,7 @@ def huge(test: Test) -> bool:
 
 def examples(statement: str, tests: Sequence[AnyTest]) -> list[bool]:
     """Which tests the statement shows."""
+    statement = statement[:_LONGEST_STATEMENT]
     words = f" {' '.join(statement.lower().split())} "
     dense = re.sub(r"\s+", "", statement).replace("'", '"').lower()
     return [
@@ -89,7 +94,7 @@ def examples(statement: str, tests: Sequence[AnyTest]) -> list[bool]:
 
 def unscored(statement: str, public: Sequence[Test], private: Sequence[Test], has_checker: bool = False) -> str:
     """Why a verdict on such a task would mean little; empty when it means what it says."""
-    if _INTERACTIVE.search(statement):
+    if _INTERACTIVE.search(statement[:_LONGEST_STATEMENT]):
         return "interactive: tests on standard input do not apply"
     if not has_checker:
         if several_answers(statement):
@@ -103,7 +108,8 @@ def unscored(statement: str, public: Sequence[Test], private: Sequence[Test], ha
 
 def several_answers(statement: str) -> bool:
     """Whether a statement says, in some sentence, that more than one answer is right. It may say so in other words."""
-    sentences = (" ".join(text.split()) for text in re.split(r"(?<=[.!?;])\s|\n\s*\n", statement))
+    parts = re.split(r"(?<=[.!?;])\s|\n\s*\n", statement[:_LONGEST_STATEMENT])
+    sentences = (" ".join(text.split())[:_LONGEST_SENTENCE] for text in parts)
     return any(
         pattern.search(sentence) for sentence in sentences if not _DENIED.search(sentence) for pattern in _SEVERAL
     )
@@ -134,13 +140,16 @@ def split_of_name(path: Path) -> dict[str, str]:
 def _shown(words: str, test: StdioTest) -> bool:
     if len(test.input) > _LONGEST_EXAMPLE or not test.input.strip():
         return False
-    given, wanted = (" ".join(text.lower().split()) for text in (test.input, test.output))
-    start = words.find(f" {given} ")
-    while start >= 0:
-        rest = words[start + len(given) + 1 :]
-        if re.match(rf"(?: \S+){{0,{_BETWEEN}}}? {re.escape(wanted)} ", rest[: len(wanted) + 40 * _BETWEEN]):
-            return True
+    given, wanted = (" ".join(text[:_LONGEST_EXAMPLE].lower().split()) for text in (test.input, test.output))
+    behind = re.compile(rf"(?: \S+){{0,{_BETWEEN}}}? {re.escape(wanted)} ")
+    start = -1
+    for _ in range(_PLACES):  # the input may be a mere "1"
         start = words.find(f" {given} ", start + 1)
+        if start < 0:
+            return False
+        end = start + len(given) + 1
+        if behind.match(words[end : end + len(wanted) + 40 * _BETWEEN]):
+            return True
     return False
 
 

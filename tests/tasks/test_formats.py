@@ -3,6 +3,7 @@
 import base64
 import json
 import pickle
+import time
 import zlib
 from pathlib import Path
 
@@ -81,6 +82,15 @@ def test_several_right_answers_are_detected(statement, several):
 def test_comparison_is_read_off_the_statement(statement, outputs, spec):
     assert checker_for(statement, [StdioTest("", text) for text in outputs]) == spec
     assert tolerance("an error of at most 0.00001") == "1e-5"
+
+
+@pytest.mark.parametrize("unit", ["print ", "1 2 ", "\n ", "any ", "f(1) ", "10 - "])
+def test_hostile_statements_cost_little(unit):
+    statement, start = unit * (4_000_000 // len(unit)), time.process_time()
+    several_answers(statement)
+    split_tests(statement, [*stdio(("1", 9), ("1 2", 7)), StdioTest("1", "9 " * 100_000)])
+    checker_for(statement, [])
+    assert time.process_time() - start < 10
 
 
 # CodeContests

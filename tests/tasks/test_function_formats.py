@@ -187,11 +187,13 @@ def test_codeio_never_runs_a_generator_here(tmp_path, box):
     mark = tmp_path / "mark"
     evil = {**CODEIO, "input_generator": f"def generate_inputs(rng):\n    open({str(mark)!r}, 'w')\n    return {{}}"}
     numpy = {**CODEIO, "code_sample": "import numpy\ndef main_solution(a, b):\n    return 1"}
+    fickle = {**CODEIO, "code_sample": "import random\ndef main_solution(a, b):\n    return random.random()"}
     problems = []
-    assert list(codeio.read(write(tmp_path / "x", evil, numpy), problems.append, box)) == []
+    assert list(codeio.read(write(tmp_path / "x", evil, numpy, fickle), problems.append, box)) == []
     assert not mark.exists()
     assert "gives no inputs" in problems[0]
     assert "imports numpy" in problems[1]
+    assert "change from run to run" in problems[2]
 
 
 def test_our_own_format_gives_every_task_back(tmp_path):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pickle
+import threading
 
 import pytest
 
@@ -162,3 +163,16 @@ def test_mistakes_in_a_task_are_explained():
         judge(task(checker="fuzzy"), PROGRAM, ScriptedBox(echo))
     with pytest.raises(TaskError, match="cpp"):
         judge(Task("a", "s", (), (AssertTest("x"),)), Program("", "cpp"), ScriptedBox(echo))
+
+
+def test_calls_of_several_programs_are_under_way_together():
+    meeting = threading.Barrier(4, timeout=20)
+
+    class Meeting(ScriptedBox):
+        def call(self, program, entry_point, arguments, limits):
+            meeting.wait()  # breaks when the others do not come
+            return super().call(program, entry_point, arguments, limits)
+
+    box = Meeting(lambda program, given: Returned(Status.OK, value=sum(given) + int(program.source)))
+    reports = judge_many([(calls(3), Program(str(i))) for i in (0, 1, 0, 2)], box)
+    assert [report.passed for report in reports] == [True, False, True, False]

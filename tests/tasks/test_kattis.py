@@ -169,6 +169,16 @@ def test_zips_are_read_without_unpacking(tmp_path):
     assert load_suite(tmp_path / "a.zip")["train"][0] == task
 
 
+def test_damaged_zips(tmp_path):
+    whole = packed(tmp_path / "a.zip", SUM).read_bytes()
+    (tmp_path / "a.zip").write_bytes(whole[:-30])
+    with pytest.raises(TaskError, match=r"a\.zip: File is not a zip file"):
+        list(read(tmp_path / "a.zip"))
+    (tmp_path / "a.zip").write_bytes(whole.replace(b"source: me", b"source: ny"))
+    with pytest.raises(TaskError, match=r"file problem\.yaml: cannot be read \(Bad CRC.*pack it again"):
+        list(read(tmp_path / "a.zip"))
+
+
 @pytest.mark.parametrize("name", ["../evil", "/etc/evil", "a/../../evil", "..\\evil"])
 def test_zip_slip(tmp_path, name):
     with pytest.raises(TaskError, match="leads out of the package"):
