@@ -32,6 +32,8 @@ Reinforcement learning from execution feedback: train code models to fix their o
   tasks show SUITE [KEY]                         splits and sizes of a suite, or one task of it
   tasks check SUITE [SPLIT]                      judge references and wrong programs of every task
   sandbox check | attack | bench | prune         prove, measure and tidy up the sandbox (sandbox attack --help: flags)
+  tasks convert SUITE FILE.jsonl                 write a suite in RLEF's own format
+  tasks new NAME                                 start a suite of your own
 
 Run folders are written to runs/. Documentation: docs/index.md."""
 
@@ -191,42 +193,10 @@ def _rejudge(given: list[str]) -> None:
 
 
 def _tasks(given: list[str]) -> None:
-    from tasks import list_suites, load_suite
+    from tasks.command import run
 
-    match given:
-        case ["list"]:
-            print("\n".join(list_suites()))
-        case ["show", spec]:
-            suite = load_suite(spec)
-            for name, tasks in suite.splits.items():
-                print(f"{name}: {len(tasks)} tasks, {tasks[0].key} ..." if len(tasks) else f"{name}: no tasks")
-            for problem in suite.problems:
-                print(f"not read: {problem}")
-        case ["show", spec, key]:
-            task = load_suite(spec).find(key)
-            print(f"{task.statement}\n\n{len(task.public_tests)} public and {len(task.private_tests)} private tests")
-        case ["check", spec, *split] if len(split) < 2:
-            _check(spec, split[0] if split else None)
-        case _:
-            raise RlefError("usage: rlef tasks list | show SUITE [KEY] | check SUITE [SPLIT]")
-
-
-def _check(spec: str, split: str | None) -> None:
-    from sandbox import Sandbox
-    from tasks import load_suite
-    from tasks.doctor import check_suite
-
-    suite = load_suite(spec)
-    with Sandbox() as box:
-        checkup = check_suite(suite if split is None else suite[split], box)
-    for finding in checkup.findings:
-        print(f"{finding.key}: {finding.problem}")
-    print(
-        f"{checkup.tasks} tasks, {checkup.programs} programs judged, {len(checkup.findings)} findings, "
-        f"{checkup.unjudged} without a verdict"
-    )
-    if not checkup.sound:
-        sys.exit(1)
+    if code := run(given):
+        sys.exit(code)
 
 
 def _sandbox(given: list[str]) -> None:

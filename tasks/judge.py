@@ -1,8 +1,7 @@
-"""The judge: runs a program on a task's tests in the sandbox and decides outside of it.
+"""The judge: runs programs on their tasks' tests in the sandbox and decides outside of it.
 
-Expected outputs stay here; the sandbox sees programs and inputs. What comes back is a `Report` whose public part holds
-everything feedback needs (test, output, trace) and whose private part holds verdicts and costs only, so that nothing
-built from a report can leak a private test.
+Expected outputs stay here; the sandbox sees programs and inputs. A special judge gets a slot of its own, after the
+candidate is through.
 
 One kind of test is weaker: an `AssertTest` brings code that must run next to the candidate. It runs in the candidate's
 process and is believed when a random word, read from standard input after the asserts, ends the output. A candidate
@@ -13,94 +12,34 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Literal, Protocol
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple, Protocol
 
 from sandbox.program import Execution, Limits, Program, Status, Submission
-from tasks.checkers import checker, same_value
+from tasks import special
+from tasks.checkers import VALUE_ONLY, checker, share_of_cases
 from tasks.errors import TaskError
+from tasks.report import OURS, PrivateResult, Report, TestResult, Trust, Verdict, group_credit, test_credit
+from tasks.signals import signals
 from tasks.task import AssertTest, CallTest, StdioTest, Task, Test
+from tasks.values import right_value
+
+__all__ = [
+    "OURS", "Box", "PrivateResult", "Report", "TestResult", "Trust", "Verdict", "Which", "group_credit", "judge",
+    "judge_many", "test_credit",
+]  # fmt: skip
 
 Which = Literal["public", "private", "all"]
-Trust = Literal["sound", "forgeable"]
-
-
-class Verdict(StrEnum):
-    """The outcome of a test. The last two are failures of ours: they carry no reward and enter no metric."""
-
-    ACCEPTED = "accepted"
-    WRONG_ANSWER = "wrong_answer"
-    RUNTIME_ERROR = "runtime_error"
-    TIME_LIMIT = "time_limit"
-    MEMORY_LIMIT = "memory_limit"
-    OUTPUT_LIMIT = "output_limit"
-    COMPILE_ERROR = "compile_error"
-    SECURITY_VIOLATION = "security_violation"
-    CHECKER_FAILURE = "checker_failure"
-    SANDBOX_FAILURE = "sandbox_failure"
-
-
-OURS = frozenset({Verdict.CHECKER_FAILURE, Verdict.SANDBOX_FAILURE})
-
-
-@dataclass(frozen=True)
-class TestResult:
-    """A public test and what the program did on it: the material of feedback."""
-
-    __test__ = False  # not a pytest class
-    verdict: Verdict
-    test: Test
-    execution: Execution
-
-
-@dataclass(frozen=True)
-class PrivateResult:
-    """A private test's verdict and cost. It has no place for an input or an output."""
-
-    verdict: Verdict
-    cpu_s: float
-    wall_s: float
-    peak_mb: float
-
-
-@dataclass(frozen=True)
-class Report:
-    """Verdicts of one program on one task. Tests that were not asked for, or not reached, are absent."""
-
-    public: tuple[TestResult, ...] = ()
-    private: tuple[PrivateResult, ...] = ()
-    trust: Trust = "sound"
-
-    @property
-    def results(self) -> tuple[TestResult | PrivateResult, ...]:
-        """Public results, then private ones."""
-        return (*self.public, *self.private)
-
-    @property
-    def verdict(self) -> Verdict:
-        """A failure of ours if there is one, else the first failing verdict, else ACCEPTED."""
-        failing = [result.verdict for result in self.results if result.verdict is not Verdict.ACCEPTED]
-        return next((verdict for verdict in failing if verdict in OURS), failing[0] if failing else Verdict.ACCEPTED)
-
-    @property
-    def passed(self) -> bool:
-        """Whether something ran and all of it was accepted."""
-        return bool(self.results) and self.verdict is Verdict.ACCEPTED
-
-    @property
-    def public_passed(self) -> bool:
-        """Whether public tests ran and all of them were accepted."""
-        return bool(self.public) and all(result.verdict is Verdict.ACCEPTED for result in self.public)
-
-    @property
-    def sandbox_failed(self) -> bool:
-        """Whether a failure of ours leaves the program without a verdict."""
-        return any(result.verdict in OURS for result in self.results)
+ADAPTED = "adapted"
+"""What a task's adapter defines."""
+FIRST_WAVE = 16
+"""Tests that run before the first look at who has failed, with `stop_on_failure`; then eight times as many."""
+_CALLERS = 32
 
 
 class Box(Protocol):
-    """What the judge needs of a `sandbox.Sandbox`."""
+    """What the judge needs of a `sandbox.Sandbox`. `call` is used from several threads at once."""
 
     def run_many(self, submissions: Sequence[Submission], stop_on_failure: bool = ...) -> list[list[Execution]]:
         """Run each program on each of its inputs, order kept."""
@@ -123,7 +62,8 @@ def judge_many(
 
     Args:
         tests: "public", "private" or "all".
-        stop_on_failure: leave out a program's private tests after its first failing one. Public tests all run.
+        stop_on_failure: leave out a program's private tests after its first failing one; tests run in waves, so a
+            program that fails early costs little. Public tests all run.
 
     Raises:
         TaskError: a task names an unknown checker, lacks an entry point, or asserts about a program not in Python.
@@ -133,23 +73,30 @@ def judge_many(
     public = [task.public_tests if tests != "private" else () for task, _ in pairs]
     private = [task.private_tests if tests != "public" else () for task, _ in pairs]
     if stop_on_failure:
-        shown = _run(pairs, public, box, False)
-        hidden = _run(pairs, private, box, True)
+        shown = _run(pairs, public, box)
+        hidden = _run_in_waves(pairs, private, box)
     else:
-        both = _run(pairs, [(*a, *b) for a, b in zip(public, private, strict=True)], box, False)
+        both = _run(pairs, [(*a, *b) for a, b in zip(public, private, strict=True)], box)
         shown = [results[: len(a)] for results, a in zip(both, public, strict=True)]
         hidden = [results[len(a) :] for results, a in zip(both, public, strict=True)]
-    return [
-        Report(
-            tuple(TestResult(verdict, test, run) for test, verdict, run in seen),
-            tuple(PrivateResult(verdict, run.cpu_s, run.wall_s, run.peak_mb) for _, verdict, run in unseen),
-            "forgeable" if any(isinstance(test, AssertTest) for test, _, _ in (*seen, *unseen)) else "sound",
-        )
-        for seen, unseen in zip(shown, hidden, strict=True)
-    ]
+    return [_report(*one) for one in zip(pairs, shown, hidden, strict=True)]
 
 
-_Outcome = tuple[Test, Verdict, Execution]
+class _Outcome(NamedTuple):
+    test: Test
+    verdict: Verdict
+    share: float
+    run: Execution
+
+
+def _report(pair: tuple[Task, Program], shown: Sequence[_Outcome], hidden: Sequence[_Outcome]) -> Report:
+    public_passed = all(one.verdict is Verdict.ACCEPTED for one in shown)
+    return Report(
+        tuple(TestResult(one.verdict, one.test, one.run) for one in shown),
+        tuple(PrivateResult(one.verdict, one.run.cpu_s, one.run.wall_s, one.run.peak_mb, one.share) for one in hidden),
+        "forgeable" if any(isinstance(one.test, AssertTest) for one in (*shown, *hidden)) else "sound",
+        signals(*pair, [(one.test, one.verdict, one.run) for one in hidden]) if public_passed else (),
+    )
 
 
 @dataclass(frozen=True)
@@ -168,59 +115,112 @@ class _Job:
 def _jobs(owner: int, task: Task, program: Program, tests: Sequence[Test]) -> Iterator[_Job]:
     stdio = {j: test for j, test in enumerate(tests) if isinstance(test, StdioTest)}
     if stdio:
-        inputs = [test.input.encode(errors="surrogatepass") for test in stdio.values()]
+        inputs = [_bytes(test.input) for test in stdio.values()]
         yield _Job(owner, list(stdio), Submission(program, inputs, task.limits))
     for j, test in enumerate(tests):
         if isinstance(test, AssertTest):
             word = secrets.token_hex(16)
-            yield _Job(owner, [j], Submission(_with_asserts(program, test), [f"{word}\n".encode()], task.limits), word)
+            whole = _with_asserts(_around(task, program), test)
+            yield _Job(owner, [j], Submission(whole, [f"{word}\n".encode()], task.limits), word)
+
+
+def _run_in_waves(
+    pairs: Sequence[tuple[Task, Program]], tests: Sequence[Sequence[Test]], box: Box
+) -> list[list[_Outcome]]:
+    """Outcomes of each program's tests up to its first failing one."""
+    found: list[list[_Outcome]] = [[] for _ in pairs]
+    left = [i for i, waiting in enumerate(tests) if waiting]
+    wave = FIRST_WAVE
+    while left:
+        part = [tests[i][len(found[i]) : len(found[i]) + wave] for i in left]
+        for i, outcomes in zip(left, _run([pairs[i] for i in left], part, box, True), strict=True):
+            failing = next((k for k, one in enumerate(outcomes) if one.verdict is not Verdict.ACCEPTED), len(outcomes))
+            found[i] += outcomes[: failing + 1]
+        left = [i for i in left if found[i][-1].verdict is Verdict.ACCEPTED and len(found[i]) < len(tests[i])]
+        wave *= 8
+    return found
 
 
 def _run(
-    pairs: Sequence[tuple[Task, Program]], tests: Sequence[Sequence[Test]], box: Box, stop_on_failure: bool
+    pairs: Sequence[tuple[Task, Program]], tests: Sequence[Sequence[Test]], box: Box, stop_on_failure: bool = False
 ) -> list[list[_Outcome]]:
-    """Outcomes of each program's tests, in order; with `stop_on_failure` only up to the first failing one."""
+    """Outcomes of each program's tests, in order; `stop_on_failure` leaves out runs after one that did not end well."""
     outcomes: list[dict[int, _Outcome]] = [{} for _ in pairs]
 
-    def note(owner: int, place: int, execution: Execution, word: str = "") -> None:
+    def note(owner: int, place: int, run: Execution, word: str = "") -> None:
         test = tests[owner][place]
-        outcomes[owner][place] = test, _decide(pairs[owner][0], test, execution, word), execution
+        outcomes[owner][place] = _Outcome(test, *_decide(pairs[owner][0], test, run, word))
 
-    for owner, (task, program) in enumerate(pairs):
-        calls = {j: list(test.arguments) for j, test in enumerate(tests[owner]) if isinstance(test, CallTest)}
-        if calls and task.entry_point:
-            runs = box.call(program, task.entry_point, list(calls.values()), task.limits)
-            for place, execution in zip(calls, runs, strict=True):
-                note(owner, place, execution)
+    calls = [
+        (owner, places)
+        for owner in range(len(pairs))
+        if (places := [j for j, test in enumerate(tests[owner]) if isinstance(test, CallTest)])
+    ]
+    if calls:
+        with ThreadPoolExecutor(min(_CALLERS, len(calls)), thread_name_prefix="judge") as callers:
+            runs = callers.map(lambda one: _call(pairs[one[0]], [tests[one[0]][j] for j in one[1]], box), calls)
+            for (owner, places), executions in zip(calls, runs, strict=True):
+                for place, run in zip(places, executions, strict=True):
+                    note(owner, place, run)
     jobs = [job for owner, pair in enumerate(pairs) for job in _jobs(owner, *pair, tests[owner])]
     batch = box.run_many([job.submission for job in jobs], stop_on_failure=stop_on_failure) if jobs else []
     for job, executions in zip(jobs, batch, strict=True):
-        for place, execution in zip(job.places, executions, strict=not stop_on_failure):
-            note(job.owner, place, execution, job.word)
-    return [_in_order(found, stop_on_failure) for found in outcomes]
+        for place, run in zip(job.places, executions, strict=not stop_on_failure):
+            note(job.owner, place, run, job.word)
+    _ask_special_judges(pairs, outcomes, box)
+    return [[found[j] for j in sorted(found)] for found in outcomes]
 
 
-def _in_order(found: dict[int, _Outcome], stop_on_failure: bool) -> list[_Outcome]:
-    ordered = [found[j] for j in sorted(found)]
-    failing = next((k for k, (_, verdict, _) in enumerate(ordered) if verdict is not Verdict.ACCEPTED), len(ordered))
-    return ordered[: failing + 1] if stop_on_failure else ordered
+def _call(pair: tuple[Task, Program], tests: Sequence[Any], box: Box) -> list[Execution]:
+    task, program = pair
+    entry = ADAPTED if task.adapter else task.entry_point
+    return box.call(_around(task, program), str(entry), [list(test.arguments) for test in tests], task.limits)
 
 
-def _decide(task: Task, test: Test, run: Execution, word: str) -> Verdict:
+def _ask_special_judges(
+    pairs: Sequence[tuple[Task, Program]], outcomes: Sequence[dict[int, _Outcome]], box: Box
+) -> None:
+    """Replace the verdicts on outputs that a special judge decides about."""
+    waiting, asked = [], []
+    for (task, _), found in zip(pairs, outcomes, strict=True):
+        for place, (test, _, _, run) in found.items():
+            if task.special_judge and isinstance(test, StdioTest) and run.status is Status.OK:
+                parts = _bytes(test.input), _bytes(test.output), run.stdout
+                if sum(map(len, parts)) < special.MAX_FRAME_BYTES - 100:
+                    waiting.append((task.special_judge, found, place))
+                    asked.append(special.submission(task.special_judge, *parts))
+    for (program, found, place), runs in zip(waiting, box.run_many(asked) if asked else [], strict=True):
+        said = special.verdict(program, runs)
+        found[place] = found[place]._replace(verdict=said, share=float(said is Verdict.ACCEPTED))
+
+
+def _decide(task: Task, test: Test, run: Execution, word: str) -> tuple[Verdict, float, Execution]:
+    """Verdict and share of one run. What a special judge is to decide is CHECKER_FAILURE until it has spoken."""
     if isinstance(test, AssertTest):
         if run.status is Status.RUNTIME_ERROR and _last_line(run.stderr).startswith(b"AssertionError"):
-            return Verdict.WRONG_ANSWER
+            return Verdict.WRONG_ANSWER, 0.0, run
         if run.status is Status.OK and not run.stdout.endswith(f"{word}\n".encode()):
-            return Verdict.RUNTIME_ERROR  # it left before the asserts were through
+            return Verdict.RUNTIME_ERROR, 0.0, run  # it left before the asserts were through
     if run.status is not Status.OK:
-        return Verdict(run.status.value)
+        return Verdict(run.status.value), 0.0, run
+    share = 1.0
     if isinstance(test, StdioTest):
-        right = checker(task.checker)(test.output.encode(errors="surrogatepass"), run.stdout)
+        if task.special_judge:
+            return Verdict.CHECKER_FAILURE, 0.0, run
+        right = (test.output, *test.alternatives)
+        share = max(share_of_cases(task.checker, _bytes(answer), run.stdout) for answer in right)
     elif isinstance(test, CallTest):
-        right = same_value(test.expected, getattr(run, "value", None))
-    else:
-        right = True
-    return Verdict.ACCEPTED if right else Verdict.WRONG_ANSWER
+        value = getattr(run, "value", None)
+        spec = test.checker or task.checker
+        share = float(any(right_value(spec, answer, value) for answer in (test.expected, *test.alternatives)))
+    return Verdict.ACCEPTED if share == 1.0 else Verdict.WRONG_ANSWER, share, run
+
+
+def _around(task: Task, program: Program) -> Program:
+    """The program between the task's prelude and adapter."""
+    if not (task.prelude or task.adapter) or program.language != "python":
+        return program
+    return replace(program, source="\n".join(filter(None, (task.prelude, program.source, task.adapter))))
 
 
 def _with_asserts(program: Program, test: AssertTest) -> Program:
@@ -231,16 +231,27 @@ def _with_asserts(program: Program, test: AssertTest) -> Program:
     )
 
 
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")
+
+
 def _last_line(data: bytes) -> bytes:
     return data.rstrip().rpartition(b"\n")[2]
 
 
 def _validate(task: Task, program: Program) -> None:
     checker(task.checker)
+    if task.special_judge:
+        special.wrapped(task.special_judge)
     for test in (*task.public_tests, *task.private_tests):
+        if isinstance(test, StdioTest):
+            if task.checker.split()[0] in VALUE_ONLY:
+                raise TaskError(f'{task.key}: checker "{task.checker}" is for values; tests with output need another')
+            continue
+        if isinstance(test, CallTest) and test.checker:
+            checker(test.checker)
         if isinstance(test, CallTest) and not task.entry_point:
             raise TaskError(f"{task.key}: tests that call a function need the task's entry_point; set it")
-        if isinstance(test, AssertTest) and program.language != "python":
-            raise TaskError(
-                f"{task.key}: assert tests are Python; a {program.language} program cannot be judged by them"
-            )
+        if program.language != "python":
+            kind = "assert tests are" if isinstance(test, AssertTest) else "functions are called in"
+            raise TaskError(f"{task.key}: {kind} Python; a {program.language} program cannot be judged by them")

@@ -1,23 +1,32 @@
-"""Suites by name: built in, from installed packages (entry points "rlef.suites"), registered, or read from a file.
+"""Suites by name: built in, from installed packages (entry points "rlef.suites"), registered, or read from files.
 
 A loader takes the path after the colon (None without one) and returns a `Suite`. Nothing is imported or read before a
-suite is asked for.
+suite is asked for. A reader's tasks are kept on disk, and those that a verdict would say little about (several right
+answers and no checker, nothing private) are in a split of their own, "unscored", which nothing takes by default.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
+from sandbox import Execution, Limits, Program, Sandbox, SandboxError, Submission
 from tasks.errors import TaskError
+from tasks.formats import FORMATS, NEEDS_BOX
+from tasks.formats.detect import format_of
+from tasks.spool import Spool
 from tasks.task import Task
 
 ENTRY_POINTS = "rlef.suites"
+UNSCORED = "unscored"
 
 
 @dataclass(frozen=True)
@@ -65,19 +74,58 @@ def _starter(path: Path | None) -> Suite:
     return Suite("starter", starter.splits())
 
 
-def _humaneval(path: Path | None) -> Suite:
-    from tasks.formats import humaneval
+def _of_format(name: str) -> Loader:
+    """A loader of files in an original format. Tasks that mean little when scored get a split of their own."""
 
-    if path is None:
-        raise TaskError('suite "humaneval" needs its file: "humaneval:PATH/HumanEval.jsonl.gz"')
-    problems: list[str] = []
-    tasks = tuple(humaneval.read(path, problems.append))
-    if not tasks:
-        raise TaskError(problems[0] if problems else f"{path}: holds no task; is it the original HumanEval.jsonl.gz?")
-    return Suite("humaneval", {"test": tasks}, tuple(problems))
+    def load(path: Path | None) -> Suite:
+        module = import_module(f"tasks.formats.{name}")
+        if path is None:
+            raise TaskError(f'suite "{name}" needs its file: "{name}:PATH"; it comes from {module.HOME}')
+        problems: list[str] = []
+        splits: dict[str, Spool] = {}
+        with ExitStack() as stack:
+            more = {"box": stack.enter_context(_LateBox())} if name in NEEDS_BOX else {}
+            for task in module.read(path, problems.append, **more):
+                split = UNSCORED if task.metadata.get("unscored") else task.metadata.get("split", module.DEFAULT_SPLIT)
+                splits.setdefault(split, Spool()).extend([task])
+        if not splits:
+            raise TaskError(problems[0] if problems else f"{path}: holds no task; it is to come from {module.HOME}")
+        return Suite(name, splits, tuple(problems))
+
+    return load
 
 
-_loaders: dict[str, Loader] = {"starter": _starter, "humaneval": _humaneval}
+class _LateBox:
+    """A sandbox that starts when a reader first needs one."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._box: Sandbox | None = None
+
+    def _started(self) -> Sandbox:
+        if self._box is None:
+            try:
+                self._box = self._stack.enter_context(Sandbox())
+            except SandboxError as error:
+                raise TaskError(f"this format runs programs of its file in the sandbox: {error}") from error
+        return self._box
+
+    def call(
+        self, program: Program, entry_point: str, arguments: Sequence[Sequence[Any]], limits: Limits
+    ) -> list[Execution]:
+        return self._started().call(program, entry_point, arguments, limits)
+
+    def run_many(self, submissions: Sequence[Submission], stop_on_failure: bool = False) -> list[list[Execution]]:
+        return self._started().run_many(submissions, stop_on_failure)
+
+    def __enter__(self) -> _LateBox:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+
+_loaders: dict[str, Loader] = {"starter": _starter, **{name: _of_format(name) for name in FORMATS}}
 
 
 def register_suite(name: str, loader: Loader) -> None:
@@ -95,7 +143,7 @@ def list_suites() -> list[str]:
 
 
 def load_suite(spec: str | Path) -> Suite:
-    """Load "name", "name:path" or a path whose file name tells the format. Raises `TaskError` with the remedy."""
+    """Load "name", "name:path" or a path whose content tells the format. Raises `TaskError` with the remedy."""
     text = str(spec)
     name, _, rest = text.partition(":")
     if isinstance(spec, Path) or (name not in list_suites() and ("/" in text or os.path.exists(text))):
@@ -126,11 +174,14 @@ def _load(name: str, path: Path | None) -> Suite:
 
 
 def _format_of(path: Path) -> str:
-    if path.name.lower() in ("humaneval.jsonl", "humaneval.jsonl.gz"):
-        return "humaneval"
-    raise TaskError(
-        f'{path}: the name does not tell the format; write "FORMAT:{path}", FORMAT one of {", ".join(list_suites())}'
-    )
+    if not path.exists():
+        raise TaskError(f"{path}: no such file; check the path")
+    found = format_of(path)
+    if found is None:
+        raise TaskError(
+            f'{path}: its content does not tell the format; write "FORMAT:{path}", FORMAT one of {", ".join(FORMATS)}'
+        )
+    return found
 
 
 def _installed() -> dict[str, EntryPoint]:

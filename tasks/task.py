@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from sandbox.program import Limits, Program
 
@@ -19,6 +19,8 @@ class StdioTest:
 
     input: str
     output: str
+    alternatives: tuple[str, ...] = ()
+    """Other outputs that are right as well."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,10 @@ class CallTest:
 
     arguments: tuple[Any, ...]
     expected: Any
+    alternatives: tuple[Any, ...] = ()
+    """Other values that are right as well."""
+    checker: str = ""
+    """How this value is to be compared, where that differs from the task's checker."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,30 @@ class AssertTest:
 
 
 Test = StdioTest | CallTest | AssertTest
+
+
+@dataclass(frozen=True)
+class Group:
+    """Private tests that earn points together, as in an olympiad. Groups may share tests."""
+
+    name: str
+    points: float
+    tests: tuple[int, ...]
+    """Indices into the task's private tests."""
+    per_test: bool = False
+    """Each accepted test earns `points`; otherwise the group earns them when all its tests are accepted."""
+
+
+@dataclass(frozen=True)
+class SpecialJudge:
+    """A program that decides whether an output is right; it runs in a slot of its own, never next to the candidate."""
+
+    program: Program
+    style: Literal["kattis", "testlib"] = "kattis"
+    """Kattis: input, answer and folder as arguments, the output on standard input, exit code 42 or 43.
+    testlib: input, output and answer as arguments, exit code 0 for right, 1, 2, 4 or 8 for wrong."""
+    flags: tuple[str, ...] = ()
+    """More arguments of a Kattis validator."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +81,22 @@ class Task:
     private_tests: tuple[Test, ...]
     limits: Limits = field(default_factory=Limits)
     checker: str = "tokens"
-    """Name of a comparison in `tasks.checkers`."""
+    """A comparison of `tasks.checkers`, with its parameters: "tokens", "floats 1e-4", "kattis case_sensitive"."""
+    special_judge: SpecialJudge | None = None
+    """Decides about outputs in place of the checker."""
     entry_point: str | None = None
-    """Function to define when the tests call one; None for programs that read standard input."""
+    """Function (or `Class.method`) to define when tests call one; None for programs that read standard input."""
+    prelude: str = ""
+    """Python source put before every program: imports and classes that the statement takes for granted."""
+    adapter: str = ""
+    """Python source put after every program. It defines `adapted`, which is called in place of the entry point: it
+    turns plain arguments into what the function takes (a tree, a linked list) and its value back into plain data."""
+    groups: tuple[Group, ...] = ()
+    """How private tests earn points; empty when they are not graded in parts."""
     references: tuple[Program, ...] = ()
     """Programs known to be right."""
     mutants: tuple[Program, ...] = ()
     """Programs known to be wrong in a way that is easy to miss: they test the tests."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    """Family, level, source and the like; never an answer."""
+    """Family, level, source and the like; never an answer. Two keys have a meaning: `split`, and `unscored`, why a
+    verdict on this task would mean little (several right answers and no checker, nothing private)."""

@@ -8,21 +8,20 @@ contradict; the private test is the row's
 from __future__ import annotations
 
 import ast
-import gzip
-import json
 import re
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from sandbox.program import Limits, Program
-from tasks.errors import TaskError
+from tasks.formats.asserts import module
+from tasks.formats.rows import OnProblem, Row, read_tasks
 from tasks.task import AssertTest, CallTest, Task
 
-FIELDS = ("task_id", "prompt", "entry_point", "canonical_solution", "test")
-MAX_LINE = 16 << 20
+HOME = "the repository openai/human-eval"
+DEFAULT_SPLIT = "test"
 LIMITS = Limits(wall_s=10.0, cpu_s=5.0, memory_mb=512)
+_LONGEST_DOCSTRING, _LONGEST_LINE = 10_000, 400
 _ARROW = re.compile(r"\s*(?:#\s*)?(?:[-=]+>|==|➞|→|=|(?:should |will |would )?returns?|should be(?: equal to)?|is)\s*")
 # Examples of the published docstrings that the published tests and references contradict; feedback from them misleads.
 _CONTRADICTED: dict[str, tuple[tuple[Any, ...], ...]] = {
@@ -33,7 +32,7 @@ _CONTRADICTED: dict[str, tuple[tuple[Any, ...], ...]] = {
 }
 
 
-def read(path: Path, on_problem: Callable[[str], None] | None = None) -> Iterator[Task]:
+def read(path: Path, on_problem: OnProblem | None = None) -> Iterator[Task]:
     """The tasks of a file, in its order.
 
     Args:
@@ -44,88 +43,46 @@ def read(path: Path, on_problem: Callable[[str], None] | None = None) -> Iterato
     Raises:
         TaskError: the file cannot be opened or is cut off.
     """
-    seen: set[str] = set()
-    for number, line in enumerate(_lines(path), 1):
-        if not line.strip():
-            continue
-        try:
-            task = _task(line)
-            if task.key in seen:
-                raise ValueError(f'field task_id: "{task.key}" occurs twice; remove one')
-        except (ValueError, RecursionError) as error:
-            problem = f"{path}: row {number}: {error}"
-            if on_problem is None:
-                raise TaskError(problem) from error
-            on_problem(problem)
-            continue
-        seen.add(task.key)
-        yield task
+    return read_tasks(path, _task, on_problem, HOME, "task_id")
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    try:
-        with open(path, "rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"  # by content: file names lie
-        with gzip.open(path, "rb") if packed else open(path, "rb") as file:
-            while line := file.readline(MAX_LINE):
-                if len(line) == MAX_LINE:
-                    raise TaskError(
-                        f"{path}: holds a line of more than {MAX_LINE >> 20} MiB; it is not a HumanEval file"
-                    )
-                yield line
-    except FileNotFoundError as error:
-        raise TaskError(f"{path}: no such file; HumanEval.jsonl.gz is in the repository openai/human-eval") from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise TaskError(f"{path}: cannot be read to its end ({error}); fetch it again") from error
+def docstring_examples(key: str, docstring: str, name: str) -> list[CallTest]:
+    """Examples of a docstring, but for those that the references contradict."""
+    wrong = _CONTRADICTED.get(key, ())
+    return [test for test in _examples(docstring, name) if test.arguments not in wrong]
 
 
-def _task(line: bytes) -> Task:
+def _task(row: Row) -> Task:
     """The task of a row. Raises `ValueError` with field, reason and remedy."""
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise ValueError(f"not JSON ({error}); one object per line is expected") from error
-    if not isinstance(row, dict):
-        raise ValueError(f"a JSON {type(row).__name__} where an object is expected")
-    for field in FIELDS:
-        if not isinstance(row.get(field), str):
-            found = "missing" if field not in row else f"of type {type(row[field]).__name__}"
-            raise ValueError(f"field {field}: {found}; a text is expected")
-        if not _encodable(row[field]):
-            raise ValueError(f"field {field}: not valid Unicode; remove lone surrogates")
-    prompt, name = row["prompt"], row["entry_point"]
-    if not row["task_id"]:
-        raise ValueError("field task_id: empty; every task needs a key")
+    prompt, name, solution = row.text("prompt"), row.text("entry_point"), row.text("canonical_solution")
+    key, test = row.text("task_id"), row.text("test")
     if not name.isidentifier():
         raise ValueError(f"field entry_point: {name!r} is not the name of a function")
-    try:
-        module = ast.parse(prompt + row["canonical_solution"])
-    except (SyntaxError, MemoryError) as error:
-        raise ValueError(f"field prompt or canonical_solution: not Python together ({error})") from error
-    functions = [node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == name]
+    tree = module("prompt or canonical_solution", prompt + solution)
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
     if not functions:
         raise ValueError(f"field entry_point: {name} is not defined by the prompt")
     start = functions[-1].lineno - 1
     before = "".join(prompt.splitlines(keepends=True)[:start])  # imports and helpers, which some checks use
-    examples = _examples(ast.get_docstring(functions[-1]) or "", name)
-    wrong = _CONTRADICTED.get(row["task_id"], ())
     return Task(
-        key=row["task_id"],
+        key=key,
         statement=prompt.strip("\n"),
-        public_tests=tuple(test for test in examples if test.arguments not in wrong),
-        private_tests=(AssertTest(f"{before}\n{row['test']}\n\ncheck({name})"),),
+        public_tests=tuple(docstring_examples(key, ast.get_docstring(functions[-1]) or "", name)),
+        private_tests=(AssertTest(f"{before}\n{test}\n\ncheck({name})"),),
         limits=LIMITS,
         entry_point=name,
-        references=(Program(prompt + row["canonical_solution"]),),
+        references=(Program(prompt + solution),),
         metadata={"suite": "humaneval"},
     )
 
 
 def _examples(docstring: str, name: str) -> Iterator[CallTest]:
     """Examples `name(literals)` with a literal result after an arrow, or on the next line after `>>>`."""
-    lines = docstring.split("\n")
+    lines = docstring[:_LONGEST_DOCSTRING].split("\n")
     seen: list[tuple[Any, ...]] = []
     for number, line in enumerate(lines):
+        if len(line) > _LONGEST_LINE:
+            continue
         for match in re.finditer(rf"(?<![\w.]){name}\(", line):
             for end in (i + 1 for i, c in enumerate(line) if c == ")" and i >= match.end() - 1):
                 arguments = _arguments(line[match.start() : end], name)
@@ -175,11 +132,3 @@ def _prefix(text: str) -> tuple[Any] | None:
         if value and (type(value[0]) is not tuple or text.startswith("(")):  # "[1], as lists are" is no tuple
             return value if re.match(r"\s*([.,;#(]|$|and\b|or\b)", text[end:]) else None
     return None
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -86,3 +86,21 @@ def test_asserts_run_next_to_the_candidate(box):
     }
     reports = judge_many([(task, Program(source)) for source in programs], box)
     assert [report.verdict for report in reports] == list(programs.values())
+
+
+def test_a_reference_whose_verdict_changes_is_found(box):
+    """It runs twice, with nothing remembered in between: a coin decides."""
+    coin = Program("import random\nn = int(input())\nprint(2 * n + (random.random() < 0.2))")
+    many = tuple(StdioTest(f"{i}\n", f"{2 * i}\n") for i in range(3))
+    tasks = [
+        dataclasses.replace(DOUBLE, key=f"coin {i}", private_tests=many[:1], references=(coin,)) for i in range(40)
+    ]
+    found = check_suite(tasks, box).findings
+    assert any("its verdict must not change" in finding.problem for finding in found)
+
+
+def test_unscored_tasks_are_counted_and_not_judged(box):
+    task = dataclasses.replace(DOUBLE, references=(Program("1 / 0"),), metadata={"unscored": "several answers"})
+    checkup = check_suite([task], box)
+    assert (checkup.tasks, checkup.usable, checkup.programs, checkup.sound) == (1, 0, 0, True)
+    assert checkup.unscored == {"several answers": 1}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pickle
+import threading
 
 import pytest
 
@@ -50,7 +51,7 @@ def test_right_program_is_accepted():
     assert report.trust == "sound"
     assert len(report.public) == 1
     assert len(report.private) == 2
-    assert report.private[0] == PrivateResult(Verdict.ACCEPTED, 0.5, 0.6, 7.0)
+    assert report.private[0] == PrivateResult(Verdict.ACCEPTED, 0.5, 0.6, 7.0, 1.0)
     assert report.public[0].execution.stdout == b"1\n"
 
 
@@ -110,7 +111,9 @@ def test_private_tests_leave_no_trace_in_a_report():
     assert report.verdict is Verdict.WRONG_ANSWER
     assert CANARY not in repr(report)
     assert CANARY.encode() not in pickle.dumps(report)
-    assert {field.name for field in dataclasses.fields(PrivateResult)} == {"verdict", "cpu_s", "wall_s", "peak_mb"}
+    assert {field.name for field in dataclasses.fields(PrivateResult)} == {
+        "verdict", "cpu_s", "wall_s", "peak_mb", "share",
+    }  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,3 +163,16 @@ def test_mistakes_in_a_task_are_explained():
         judge(task(checker="fuzzy"), PROGRAM, ScriptedBox(echo))
     with pytest.raises(TaskError, match="cpp"):
         judge(Task("a", "s", (), (AssertTest("x"),)), Program("", "cpp"), ScriptedBox(echo))
+
+
+def test_calls_of_several_programs_are_under_way_together():
+    meeting = threading.Barrier(4, timeout=20)
+
+    class Meeting(ScriptedBox):
+        def call(self, program, entry_point, arguments, limits):
+            meeting.wait()  # breaks when the others do not come
+            return super().call(program, entry_point, arguments, limits)
+
+    box = Meeting(lambda program, given: Returned(Status.OK, value=sum(given) + int(program.source)))
+    reports = judge_many([(calls(3), Program(str(i))) for i in (0, 1, 0, 2)], box)
+    assert [report.passed for report in reports] == [True, False, True, False]
