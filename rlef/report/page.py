@@ -20,6 +20,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from rlef.arguments import take
 from rlef.errors import RlefError
 from rlef.evaluation.behaviour import ENDINGS
 from rlef.report import charts, payload, rows, table
@@ -29,6 +30,14 @@ from rlef.report.texts import clip, visible
 
 LIBRARIES = ("vendor/chart.umd.min.js", "vendor/chartjs-chart-sankey.min.js")
 SCRIPTS = ("script/theme.js", "script/charts.js", "script/episodes.js")
+
+
+def command(given: list[str]) -> None:
+    """`rlef report`."""
+    out, given = take(given, "--out")
+    if not given or any(word.startswith("-") for word in given):
+        raise RlefError("usage: rlef report RUN... [--out FILE]")
+    print(write_report(*map(Path, given), out=Path(out) if out else None))
 
 
 def write_report(run: Path, *more: Path, out: Path | None = None) -> Path:
