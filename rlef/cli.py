@@ -9,9 +9,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from rlef.arguments import take as _take
 from rlef.errors import RlefError
 
 USAGE = """\
@@ -20,20 +22,23 @@ usage: rlef COMMAND ...
 Reinforcement learning from execution feedback: train code models to fix their own programs.
 
   train [--config FILE] [--resume RUN] [FLAGS]   warm start, RLEF training, evaluation (train --help: all flags)
-  eval MODEL [FLAGS]                             first attempt, n@k and repair rate of a model on a suite; MODEL may be
-                                                 served (http://host:port/v1) or a file of answers (answers.jsonl)
+  eval MODEL [FLAGS]                             first attempt, n@k, pass@k and repair rate; MODEL may be served
+                                                 (http://host:port/v1) or a file of answers (answers.jsonl)
+  compare RUN_A RUN_B [--metrics LIST] [--json]  two runs on the same tasks: differences with intervals and p-values
+  recipes                                        evaluations as published: settings, where the data is had
   sft MODEL RECORD ... [FLAGS]                   fine-tune on the distinct passing programs of episode records
   replay RUN [--sandbox] [--suite SUITE]         play recorded episodes again and compare every observation and reward
   rejudge RUN [FLAGS]                            judge recorded programs again: which verdicts change, what is flaky
   vstar [--config FILE] [--episodes RUN ...] [--resume RUN] [FLAGS]
                                                  train a verifier and measure it (V-STaR, or on a run's episodes)
-  report RUN                                     write RUN/report.html and RUN/curves.png again
+  report RUN... [--out FILE]                     one HTML page for a run, or for several over each other
+  watch RUN                                      a run in the terminal while it trains
   tasks list                                     suites that can be loaded
   tasks show SUITE [KEY]                         splits and sizes of a suite, or one task of it
   tasks check SUITE [SPLIT]                      judge references and wrong programs of every task
-  sandbox check | attack | bench | prune         prove, measure and tidy up the sandbox (sandbox attack --help: flags)
   tasks convert SUITE FILE.jsonl                 write a suite in RLEF's own format
   tasks new NAME                                 start a suite of your own
+  sandbox check | attack | bench | prune         prove, measure and tidy up the sandbox (sandbox attack --help: flags)
 
 Run folders are written to runs/. Documentation: docs/index.md."""
 
@@ -117,13 +122,25 @@ def _eval(given: list[str]) -> None:
             'rlef eval needs a model: a folder, a run folder, a Hugging Face id, "embedded", http://host:port/v1, or a '
             "file of answers (.jsonl)"
         )
+    recipe, given = _take(given, "--recipe")
+    data, given = _take(given, "--data")
     run = Path(given[0]) / "config.toml"
     default = EvalConfig.of(load_config(run)) if run.exists() else EvalConfig()
-    config: EvalConfig = parse(EvalConfig, default, given[1:], "rlef eval MODEL")
+    found = None
+    if recipe is not None:
+        from rlef.evaluation.recipes import find_recipe
+
+        found = find_recipe(recipe)
+        if data is None:
+            raise RlefError(f"--recipe {recipe} needs its data: --data PATH, from {found.home}")
+        default = found.config(Path(data))
+    elif data is not None:
+        raise RlefError('--data belongs to a recipe; without one use --suite "name:path"')
+    config: EvalConfig = parse(EvalConfig, default, given[1:], "rlef eval MODEL [--recipe NAME --data PATH]")
     check_eval(config)
     from rlef.evaluation.command import run_evaluation
 
-    run_evaluation(given[0], config)
+    run_evaluation(given[0], config, found)
 
 
 def _sft(given: list[str]) -> None:
@@ -148,17 +165,6 @@ def _vstar(given: list[str]) -> None:
         raise RlefError("--resume goes on with the run's own configuration; leave the other flags out")
     program = "rlef vstar [--config FILE] [--resume RUN]"
     run_vstar(resume, path, lambda default: parse(type(default), default, given, program))
-
-
-def _report(given: list[str]) -> None:
-    if len(given) != 1 or given[0].startswith("-"):
-        raise RlefError("usage: rlef report RUN")
-    from rlef.report.curves import draw_curves
-    from rlef.report.page import write_report
-
-    page = write_report(Path(given[0]))
-    draw_curves(Path(given[0]))
-    print(page)
 
 
 def _replay(given: list[str]) -> None:
@@ -206,16 +212,9 @@ def _sandbox(given: list[str]) -> None:
         sys.exit(code)
 
 
-def _take(given: list[str], flag: str) -> tuple[str | None, list[str]]:
-    """The value of a flag and the arguments without it."""
-    for place, word in enumerate(given):
-        if word == flag:
-            if place + 1 == len(given):
-                raise RlefError(f"{flag} needs a value")
-            return given[place + 1], given[:place] + given[place + 2 :]
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2], given[:place] + given[place + 1 :]
-    return None, given
+def _later(module: str) -> Callable[[list[str]], None]:
+    """A command whose module does it all, with `command(arguments)`."""
+    return lambda given: import_module(module).command(given)
 
 
 def parse(kind: Any, default: Any, arguments: list[str], program: str) -> Any:
@@ -254,11 +253,14 @@ def _flags(kind: Any, prefix: str = "") -> list[str]:
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "train": _train,
     "eval": _eval,
+    "compare": _later("rlef.evaluation.compare"),
+    "recipes": _later("rlef.evaluation.recipes"),
     "sft": _sft,
     "replay": _replay,
     "rejudge": _rejudge,
     "vstar": _vstar,
-    "report": _report,
+    "report": _later("rlef.report.page"),
+    "watch": _later("rlef.watch"),
     "tasks": _tasks,
     "sandbox": _sandbox,
 }

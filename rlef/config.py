@@ -243,6 +243,21 @@ class EvalConfig:
     """Longest answer in tokens."""
     context: int = 1024
     """Longest conversation in tokens."""
+    metrics: str = ""
+    """Measures besides the first attempt, the final answer and repair: "1@3,10@100,pass@1,pass^2"."""
+    selector: Literal["public", "random", "likelihood", "clusters"] = "public"
+    """Which samples n@k submits: those that pass the public tests, any, the likeliest, or one of each cluster of equal
+    outputs on `inputs`."""
+    inputs: str = ""
+    """File of inputs for the clusters, one JSON object a line: {"task": KEY, "inputs": [TEXT, ...]}."""
+    single_turn: bool = False
+    """Also sample single turns at the same number of samples, turns counted, and compare."""
+    since: str = ""
+    """First day of publication of the tasks, YYYY-MM-DD; open when empty."""
+    until: str = ""
+    """Last day of publication of the tasks."""
+    minutes: float = 0.0
+    """No batch is begun later than this; no limit when 0. What is missing is played when the command is given again."""
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     engine: Literal["transformers", "vllm"] = "transformers"
@@ -254,7 +269,8 @@ class EvalConfig:
         """What a run evaluated its models with."""
         return EvalConfig(
             config.suite, config.seed, config.out, config.system, config.turn_limit, config.slots,
-            config.rollout.max_new_tokens, config.rollout.context, config.feedback, config.evaluation,
+            config.rollout.max_new_tokens, config.rollout.context, feedback=config.feedback,
+            evaluation=config.evaluation,
         )  # fmt: skip
 
 
@@ -270,3 +286,7 @@ def check_eval(config: EvalConfig) -> None:
     for name, least in (("concurrency", 1), ("timeout_s", 0.1), ("retries", 0)):
         if (value := getattr(config.endpoint, name)) < least:
             raise RlefError(f"endpoint.{name} = {value!r}: must be at least {least}")
+    if config.minutes < 0:
+        raise RlefError(f"minutes = {config.minutes!r}: must be 0 (no limit) or more")
+    if (config.selector == "clusters") != bool(config.inputs):
+        raise RlefError("selector clusters and --inputs FILE belong together; give both or neither")

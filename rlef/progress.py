@@ -41,6 +41,11 @@ class Display:
         """A line that stays."""
         self.console.print(escape(text), highlight=False, soft_wrap=True)
 
+    def show(self, table: Any) -> None:
+        """A table that stays."""
+        self._progress.stop()
+        self.console.print(table)
+
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Tick]:
         """A bar for something with `total` steps; the tick takes steps done and a note."""

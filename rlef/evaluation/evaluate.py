@@ -1,4 +1,4 @@
-"""Runs a policy over tasks and turns its episodes into outcomes.
+"""Runs a policy over tasks.
 
 Two models are compared on the same tasks with the same seeds: the seed of an episode depends on the task's place and
 the sample's number and on nothing else.
@@ -6,13 +6,17 @@ the sample's number and on nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
+from time import monotonic
 
 from rlef.config import EvaluationConfig, RolloutConfig
 from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import Episode
 from rlef.errors import RlefError
-from rlef.evaluation.metrics import Outcome
+from rlef.evaluation.intervals import bootstrap
+from rlef.evaluation.ledger import Ledger
+from rlef.evaluation.metrics import outcomes_of, solved_final
 from rlef.policies.chat import Chat
 from rlef.policies.engine import Sampling
 from rlef.policies.interface import Engine, Speaker
@@ -22,6 +26,8 @@ from tasks import Suite, Task
 from tasks.judge import Box
 
 EPISODES_AT_ONCE = 128
+Progress = Callable[[int, str], None]
+"""Takes the number of episodes that ended and a note."""
 
 
 def usable_tasks(suite: Suite, split: str, count: int = 0) -> Sequence[Task]:
@@ -40,36 +46,76 @@ def usable_tasks(suite: Suite, split: str, count: int = 0) -> Sequence[Task]:
 def evaluate(
     engine: Engine, chat: Chat, tasks: Sequence[Task], box: Box, config: EvaluationConfig,
     settings: DialogueSettings, rollout: RolloutConfig, *, seed: int, suite: str = "",
-    progress: Callable[[int, str], None] = lambda done, note: None,
+    progress: Progress = lambda done, note: None, ledger: Ledger | None = None, minutes: float = 0,
 ) -> list[Episode]:  # fmt: skip
-    """`config.samples` episodes for every task, in order; `progress` gets what ended and the running rate."""
-    starts, sampling = _starts(tasks, config.samples, seed), _sampling(config, rollout)
-    episodes: list[Episode] = []
-    for first in range(0, len(starts), EPISODES_AT_ONCE):
-        episodes += collect(
-            starts[first : first + EPISODES_AT_ONCE], engine, chat, box, sampling=sampling, settings=settings,
-            context=rollout.context, suite=suite, progress=lambda done: progress(done, ""),
+    """`config.samples` episodes for every task, in order; `progress` gets what ended and the running rate.
+
+    Args:
+        ledger: episodes it holds are not played again, new ones are added after each batch.
+        minutes: no batch is begun later than this; every task then has its first samples before any has its last ones.
+    """
+    sampling = _sampling(config, rollout)
+
+    def play(batch: Sequence[Start]) -> list[Episode]:
+        played = collect(
+            batch, engine, chat, box, sampling=sampling, settings=settings, context=rollout.context, suite=suite,
+            progress=lambda done: progress(done, ""),
         )  # fmt: skip
-        progress(0, f"solved {sum(episode.passed for episode in episodes) / len(episodes):.1%} so far")
-    return episodes
+        if ledger:
+            ledger.add([start.task for start in batch], played)
+        return played
+
+    return _missing(_starts(tasks, config.samples, seed), play, progress, ledger, minutes)
 
 
 def evaluate_text(
     speaker: Speaker, tasks: Sequence[Task], box: Box, config: EvaluationConfig, settings: DialogueSettings,
     rollout: RolloutConfig, *, system: str, seed: int, workers: int, suite: str = "",
-    progress: Callable[[int, str], None] = lambda done, note: None,
+    progress: Progress = lambda done, note: None, ledger: Ledger | None = None, minutes: float = 0,
 ) -> list[Episode]:  # fmt: skip
-    """The same for a policy that speaks text, with `workers` dialogues at a time."""
-    ended: list[Episode] = []
+    """The same for a policy that speaks text, with `workers` dialogues at a time; the ledger gets each as it ends."""
+    sampling = _sampling(config, rollout)
 
-    def tell(episode: Episode) -> None:
-        ended.append(episode)
-        progress(1, f"solved {sum(one.passed for one in ended) / len(ended):.1%} so far")
+    def play(batch: Sequence[Start]) -> list[Episode]:
+        asked = {start.seed: start.task for start in batch}
 
-    return converse(
-        _starts(tasks, config.samples, seed), speaker, box, sampling=_sampling(config, rollout), settings=settings,
-        system=system, workers=workers, suite=suite, progress=tell,
-    )  # fmt: skip
+        def ended(episode: Episode) -> None:
+            progress(1, "")
+            if ledger:
+                ledger.add([asked[episode.seed]], [episode])
+
+        return converse(
+            batch, speaker, box, sampling=sampling, settings=settings, system=system, workers=workers, suite=suite,
+            progress=ended,
+        )  # fmt: skip
+
+    return _missing(_starts(tasks, config.samples, seed), play, progress, ledger, minutes)
+
+
+def _missing(
+    starts: Sequence[Start], play: Callable[[Sequence[Start]], list[Episode]], progress: Progress,
+    ledger: Ledger | None, minutes: float,
+) -> list[Episode]:  # fmt: skip
+    """Episodes of the starts, in order: those the ledger holds, the others played in batches."""
+    known = {start.seed: ledger.get(start.task, start.seed) for start in starts} if ledger else {}
+    episodes = {number: episode for number, episode in known.items() if episode}
+    progress(len(episodes), _so_far(episodes.values()))
+    missing = [start for start in starts if start.seed not in episodes]
+    if minutes:  # the last bits of a seed are the sample's number
+        missing.sort(key=lambda start: start.seed & 0xFFFFF)
+    until = monotonic() + 60 * minutes
+    for first in range(0, len(missing), EPISODES_AT_ONCE):
+        if minutes and monotonic() > until:
+            break
+        episodes |= {episode.seed: episode for episode in play(missing[first : first + EPISODES_AT_ONCE])}
+        progress(0, _so_far(episodes.values()))
+    return [episodes[start.seed] for start in starts if start.seed in episodes]
+
+
+def _so_far(episodes: Iterable[Episode]) -> str:
+    """The running estimate with its interval."""
+    now = bootstrap(solved_final(outcomes_of(list(episodes))), draws=200)
+    return f"solved {now.mean:.1%} ({now.low:.1%} to {now.high:.1%}) so far" if not math.isnan(now.mean) else ""
 
 
 def _starts(tasks: Sequence[Task], samples: int, seed: int) -> list[Start]:
@@ -84,17 +130,3 @@ def _sampling(config: EvaluationConfig, rollout: RolloutConfig) -> Sampling:
     return Sampling(
         config.temperature, config.top_p, rollout.max_new_tokens, config.top_k, config.min_p, config.stop
     )  # fmt: skip
-
-
-def outcomes_of(episodes: Sequence[Episode]) -> list[Outcome]:
-    """What the metrics count. An episode the sandbox failed on has no score; one cut short has what it reached."""
-    return [
-        Outcome(
-            task=episode.task,
-            seed=episode.seed,
-            passed_by_turn=episode.passed_by_turn or (False,),
-            failed=episode.sandbox_failure,
-            public_passed=bool(episode.turns) and (episode.passed or episode.turns[-1].public_passed),
-        )
-        for episode in episodes
-    ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rlef.config import EvalConfig, RolloutConfig
@@ -11,6 +11,8 @@ from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import Episode
 from rlef.errors import RlefError
 from rlef.evaluation.evaluate import evaluate, evaluate_text, usable_tasks
+from rlef.evaluation.ledger import Ledger, model_digest
+from rlef.evaluation.recipes import within
 from rlef.policies.chat import Chat
 from rlef.policies.interface import Engine, Speaker
 from rlef.progress import Tick
@@ -20,11 +22,24 @@ from tasks.judge import Box
 SHOWN = 3
 """Written dialogues that are printed; all are in the file."""
 
-Play = Callable[[Box, Tick], list[Episode]]
+
+Play = Callable[[EvalConfig, Box, Tick, Ledger], list[Episode]]
 
 
-def player(model: str, config: EvalConfig, suite: Suite) -> tuple[int, Play]:
-    """How many episodes there will be, and what plays them.
+@dataclass(frozen=True)
+class Player:
+    """Something that answers, and the tasks it is asked."""
+
+    tasks: Sequence[Task]
+    identity: str
+    """What its episodes are kept under: a digest of a model or a file, or the address and name of a served model."""
+    play: Play
+    once: bool = False
+    """There is one answer to each task only."""
+
+
+def player(model: str, config: EvalConfig, suite: Suite) -> Player:
+    """What plays an evaluation.
 
     Args:
         model: a folder, a Hugging Face id or "embedded"; http://host:port/v1; or a file of answers (.jsonl).
@@ -32,9 +47,10 @@ def player(model: str, config: EvalConfig, suite: Suite) -> tuple[int, Play]:
     Raises:
         RlefError: there is no such model, server, file, task or split.
     """
+    tasks = within(usable_tasks(suite, config.evaluation.split), config.since, config.until)
     if model.endswith(".jsonl"):
-        return _scripted(Path(model), config, suite)
-    tasks = usable_tasks(suite, config.evaluation.split, config.evaluation.tasks)
+        return _scripted(Path(model), config, suite, tasks)
+    tasks = tasks[: config.evaluation.tasks or len(tasks)]
     if not model.startswith(("http://", "https://")):
         from rlef.policies.engine import TransformersEngine
         from rlef.policies.load import load_policy
@@ -48,51 +64,52 @@ def player(model: str, config: EvalConfig, suite: Suite) -> tuple[int, Play]:
             engine = VLLMEngine(policy, context)
         else:
             engine = TransformersEngine(policy.model, policy.chat.stop_ids, decode=policy.chat.text)
-        return _in_tokens(engine, policy.chat, tasks, context, config, suite)
+        identity = model_digest(model) + str(getattr(policy.model.config, "_commit_hash", None) or "")
+        return Player(tasks, identity, _in_tokens(engine, policy.chat, tasks, context, suite))
 
     from rlef.policies.endpoint import Endpoint
 
     if not config.endpoint.tokenizer:
-        return _in_text(Endpoint(model, config.endpoint), tasks, config, suite)
+        return Player(tasks, model, _in_text(Endpoint(model, config.endpoint), tasks, suite))
     from rlef.policies.load import load_chat
 
     chat = load_chat(config.endpoint.tokenizer, config.system)
-    return _in_tokens(Endpoint(model, config.endpoint, chat.stop_ids), chat, tasks, config.context, config, suite)
+    served = Endpoint(model, config.endpoint, chat.stop_ids)
+    return Player(tasks, model, _in_tokens(served, chat, tasks, config.context, suite))
 
 
-def _scripted(path: Path, config: EvalConfig, suite: Suite) -> tuple[int, Play]:
+def _scripted(path: Path, config: EvalConfig, suite: Suite, usable: Sequence[Task]) -> Player:
     """The tasks are those the file has answers for, once each."""
     from rlef.policies.scripted import Scripted
 
     speaker, split = Scripted(path), config.evaluation.split
-    tasks = {task.key: task for task in usable_tasks(suite, split)}
+    by_key = {task.key: task for task in usable}
     for key in speaker.answers:
-        if key not in tasks:
+        if key not in by_key:
             raise RlefError(f'{path}: suite "{suite.name}" has no task "{key}" in split "{split}"; name its split')
-    once = dataclasses.replace(config, evaluation=dataclasses.replace(config.evaluation, samples=1))
-    return _in_text(speaker, [tasks[key] for key in speaker.answers], once, suite)
+    tasks = [by_key[key] for key in speaker.answers]
+    return Player(tasks, model_digest(str(path)), _in_text(speaker, tasks, suite), once=True)
 
 
-def _in_text(speaker: Speaker, tasks: Sequence[Task], config: EvalConfig, suite: Suite) -> tuple[int, Play]:
-    def play(box: Box, tick: Tick) -> list[Episode]:
+def _in_text(speaker: Speaker, tasks: Sequence[Task], suite: Suite) -> Play:
+    def play(config: EvalConfig, box: Box, tick: Tick, ledger: Ledger) -> list[Episode]:
         return evaluate_text(
             speaker, tasks, box, config.evaluation, *_rules(config, config.context), system=config.system,
-            seed=config.seed, workers=config.endpoint.concurrency, suite=suite.name, progress=tick,
+            seed=config.seed, workers=config.endpoint.concurrency, suite=suite.name, progress=tick, ledger=ledger,
+            minutes=config.minutes,
         )  # fmt: skip
 
-    return len(tasks) * config.evaluation.samples, play
+    return play
 
 
-def _in_tokens(
-    engine: Engine, chat: Chat, tasks: Sequence[Task], context: int, config: EvalConfig, suite: Suite
-) -> tuple[int, Play]:
-    def play(box: Box, tick: Tick) -> list[Episode]:
+def _in_tokens(engine: Engine, chat: Chat, tasks: Sequence[Task], context: int, suite: Suite) -> Play:
+    def play(config: EvalConfig, box: Box, tick: Tick, ledger: Ledger) -> list[Episode]:
         return evaluate(
             engine, chat, tasks, box, config.evaluation, *_rules(config, context), seed=config.seed, suite=suite.name,
-            progress=tick,
+            progress=tick, ledger=ledger, minutes=config.minutes,
         )  # fmt: skip
 
-    return len(tasks) * config.evaluation.samples, play
+    return play
 
 
 def _rules(config: EvalConfig, context: int) -> tuple[DialogueSettings, RolloutConfig]:

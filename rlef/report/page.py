@@ -1,52 +1,133 @@
-"""One self-contained HTML page for a run: headline, curves, how episodes end, a few of them to read, configuration.
+"""`rlef report`: one self-contained HTML page for one run or several over each other.
 
-What a model wrote is hostile: jinja2 escapes every value, control characters and text-direction overrides are made
-visible on the way, the page holds no script and forbids itself every request. It opens from `file://`.
+What a model wrote is hostile. It reaches the page in two ways only: through jinja2, which escapes every value, and as
+JSON without a "<", which the page's script turns into text nodes and never into markup. The page's policy names its
+own scripts by their hashes and forbids every other script and every request. It opens from `file://`.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import math
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
+from rlef.arguments import take
 from rlef.errors import RlefError
-from rlef.report import sample, table
-from rlef.report.curves import render_curves
+from rlef.evaluation.behaviour import ENDINGS
+from rlef.report import charts, payload, rows, table
+from rlef.report.reading import RunFolder, read_run
+from rlef.report.tally import Tally
+from rlef.report.texts import clip, visible
 
-LONGEST_TEXT = 6000
-"""Characters of one program or message that are shown."""
-
-# Control characters (tab and newline stay), lone surrogates, and what reorders or hides text around it.
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+LIBRARIES = ("vendor/chart.umd.min.js", "vendor/chartjs-chart-sankey.min.js")
+SCRIPTS = ("script/theme.js", "script/charts.js", "script/episodes.js")
 
 
-def write_report(run: Path) -> Path:
-    """Write `report.html` into a run folder and return its path.
+def command(given: list[str]) -> None:
+    """`rlef report`."""
+    out, given = take(given, "--out")
+    if not given or any(word.startswith("-") for word in given):
+        raise RlefError("usage: rlef report RUN... [--out FILE]")
+    print(write_report(*map(Path, given), out=Path(out) if out else None))
+
+
+def write_report(run: Path, *more: Path, out: Path | None = None) -> Path:
+    """Write the page of a run, or of several over each other, and return its path.
+
+    It goes to `out`; without one to `report.html` in the run's folder, for several runs in the working directory.
 
     Raises:
-        RlefError: the folder holds no run.
+        RlefError: a folder holds no run, a run is named twice, or the page cannot be written.
     """
-    known = ("result.json", "metrics.jsonl", "episodes.jsonl", "config.toml")
-    if not any((run / name).exists() for name in known):
-        raise RlefError(f"{run} holds none of {', '.join(known)}; name a folder that `rlef train` made")
-    html = render_page(run)
-    path = run / "report.html"
+    folders = [run, *more]
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise RlefError("a run is named twice; name each once")
+    path = out or (Path("report.html") if more else run / "report.html")
+    html = render_page([read_run(folder) for folder in folders])
     # Written aside and moved into place, so that a browser never sees half a page.
-    draft = path.with_suffix(".part")
-    draft.write_text(html, encoding="utf-8")
-    os.replace(draft, path)
+    draft = path.with_name(path.name + ".part")
+    try:
+        draft.write_text(html, encoding="utf-8")
+        os.replace(draft, path)
+    except OSError as error:
+        raise RlefError(f"cannot write {path}: {error.strerror}; choose another place with --out") from error
     return path
 
 
-def render_page(run: Path) -> str:
-    """The page of a run folder as text."""
+def render_page(runs: Sequence[RunFolder]) -> str:
+    """The page as text."""
+    tallies = [{file.label: tally for file in run.episodes if (tally := Tally(file)).seen} for run in runs]
+    sections = [_section(run, {f.label: tally.get(f.label) or Tally(()) for f in run.episodes})
+                for run, tally in zip(runs, tallies, strict=True)]  # fmt: skip
+    data = {
+        "runs": [visible(clip(run.name, 80)) for run in runs],
+        "endings": ENDINGS,
+        "charts": charts.curves(runs, tallies),
+        "byTurn": charts.by_turn(tallies),
+        "mixes": [charts.mixes(tally) for tally in tallies],
+        "flows": [charts.flows(tally) for tally in tallies],
+        **payload.episodes(tallies),
+    }
+    scripts = [files("rlef.report").joinpath(name).read_text(encoding="utf-8") for name in (*LIBRARIES, *SCRIPTS)]
+    policy = "; ".join((
+        "default-src 'none'", "img-src data:", "style-src 'unsafe-inline'", "base-uri 'none'", "form-action 'none'",
+        f"script-src {' '.join(map(_hash, scripts))}",
+    ))  # fmt: skip
+    return (
+        _environment()
+        .get_template("page.html.jinja")
+        .render(
+            runs=sections,
+            data=Markup(as_json(data)),
+            charts=data["charts"],
+            by_turn=data["byTurn"],
+            has_mixes=any(data["mixes"]),
+            has_flows=any(data["flows"]),
+            shown=len(data["episodes"]),
+            seen=sum(tally.seen for by_label in tallies for tally in by_label.values()),
+            policy=policy,
+            scripts=[Markup(script) for script in scripts],  # ours and the libraries', not a run's
+            style=Markup(files("rlef.report").joinpath("page.css").read_text(encoding="utf-8")),
+        )
+    )
+
+
+def as_json(data: Any) -> str:
+    """JSON that can stand in a <script type="application/json">: nothing in it can end the element or open one."""
+    text = json.dumps(_finite(data), separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _section(run: RunFolder, tally: dict[str, Tally]) -> dict[str, Any]:
+    """What the template prints of one run."""
+    about, unsolved, hardest, improved = rows.tasks({label: one for label, one in tally.items() if one.seen})
+    return {
+        "name": run.name,
+        "cards": rows.cards(run),
+        "metrics": rows.metrics(run),
+        "counts": table.counts(run.result) if run.result else "",
+        "about": about,
+        "unsolved": unsolved,
+        "hardest": hardest,
+        "improved": improved,
+        "hacking": rows.hacking({label: one for label, one in tally.items() if one.seen}),
+        "health": rows.health(run, tally),
+        "minutes": rows.flat(run.result.get("minutes")),
+        "versions": rows.flat(run.result.get("versions")),
+        "config": run.config,
+    }
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("rlef.report", "."),
         autoescape=True,
@@ -56,58 +137,16 @@ def render_page(run: Path) -> str:
         lstrip_blocks=True,
     )
     environment.filters["clip"] = clip
-    result = _read_result(run / "result.json")
-    curves = render_curves(run)
-    return environment.get_template("page.html.jinja").render(
-        name=run.resolve().name,
-        headings=table.HEADINGS,
-        rows=table.rows(result) if result else [],
-        counts=table.counts(result),
-        curves=base64.b64encode(curves).decode() if curves else "",
-        parts=sample.sample_episodes(run / "episodes.jsonl"),
-        kinds=sample.KINDS,
-        turns_of=sample.turns_of,
-        verdicts_of=sample.verdicts_of,
-        config=_read_text(run / "config.toml"),
-        minutes=_flat(result.get("minutes")),
-        versions=_flat(result.get("versions")),
-    )
+    return environment
 
 
-def visible(text: str) -> str:
-    """Text in which nothing acts: an escape becomes "␛", other control and direction characters "\\u202e"."""
-
-    def shown(match: re.Match[str]) -> str:
-        code = ord(match[0])
-        if code < 0x20:
-            return chr(0x2400 + code)
-        return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
-
-    return _UNSAFE.sub(shown, text.replace("\r\n", "\n"))
+def _hash(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
-def clip(text: Any, limit: int = LONGEST_TEXT) -> str:
-    """The beginning and the end of a long text, and how much is missing between."""
-    text = str(text)
-    if len(text) <= limit:
-        return text
-    return f"{text[: limit // 2]}\n… {len(text) - limit} characters left out …\n{text[-limit // 2 :]}"
-
-
-def _read_result(path: Path) -> Mapping[str, Any]:
-    try:
-        result = json.loads(_read_text(path) or "{}")
-    except ValueError as error:
-        raise RlefError(f"{path} is not JSON ({error}); remove it, or run the evaluation again") from error
-    return result if isinstance(result, dict) else {}
-
-
-def _read_text(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-
-
-def _flat(value: Any) -> dict[str, str]:
-    """A mapping for a two-column list, numbers rounded."""
-    if not isinstance(value, Mapping):
-        return {}
-    return {str(key): f"{item:.3g}" if isinstance(item, float) else str(item) for key, item in value.items()}
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

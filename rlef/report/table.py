@@ -71,14 +71,14 @@ def change(result: Mapping[str, Any], measure: str) -> str:
 
 def counts(result: Mapping[str, Any]) -> str:
     """What the numbers rest on, in one line: suite, problems, rollouts, and what the sandbox cost."""
-    block = _block(result, "trained") or _block(result, "warm_start")
+    stages = [block for key in ("warm_start", "trained") if (block := _block(result, key))] or [result]
+    block = stages[-1]
     parts = [f"suite {result.get('suite', MISSING)}, split {result.get('split', MISSING)}"]
     if _finite(block.get("tasks")):
         parts.append(f"{block['tasks']:g} tasks × {block.get('rollouts_per_task', 0):g} rollouts")
-    lost = [_block(result, key).get("sandbox_failures") for key in ("warm_start", "trained")]
-    if any(_finite(number) for number in lost):
-        before, after = (f"{number:g}" if _finite(number) else MISSING for number in lost)
-        parts.append(f"sandbox failures, left out: {before} and {after}")
+    lost = [stage["sandbox_failures"] for stage in stages if _finite(stage.get("sandbox_failures"))]
+    if lost:
+        parts.append(f"sandbox failures, left out: {' and '.join(f'{number:g}' for number in lost)}")
     return "; ".join(parts) + ". Intervals: 95\u00a0%, bootstrap over tasks."
 
 
@@ -91,6 +91,30 @@ def result_table(result: Mapping[str, Any]) -> Table:
     for row in rows(result):
         table.add_row(*row)
     return table
+
+
+def interval_table(result: Mapping[str, Any]) -> Table:
+    """Every measure of an evaluation, for the terminal."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("measure", "held-out tasks", caption=escape(counts(result)), caption_justify="left")
+    for name, value in measures(result).items():
+        table.add_row(name, interval(value))
+    return table
+
+
+def measures(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The intervals of one model by the name they are printed under."""
+    named = {name_of(key): value for key, value in result.items() if isinstance(value, Mapping) and "mean" in value}
+    named |= {f"… at turn {turn}": value for turn, value in _block(result, "repair_rate_by_turn").items()}
+    return named | dict(_block(result, "metrics"))
+
+
+def name_of(key: str) -> str:
+    """A key of a result in words."""
+    known = {"solved_first": "solved at the first attempt", "repair_rate": "repaired after feedback"}
+    return known.get(key, f"solved ({key.removeprefix('solved_')})" if key.startswith("solved_") else key)
 
 
 def markdown_table(result: Mapping[str, Any]) -> str:

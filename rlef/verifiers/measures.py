@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from rlef.evaluation.metrics import FloatArray, Interval, Scores, bootstrap, pass_at_k
+from rlef.evaluation.estimators import pass_at_k
+from rlef.evaluation.intervals import FloatArray, Interval, Scores, bootstrap
 from rlef.verifiers.pool import Candidate
 
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlef.evaluation import metrics
-from rlef.evaluation.metrics import Outcome, Scores
+from rlef.evaluation import estimators, intervals, metrics
+from rlef.evaluation.intervals import Scores
+from rlef.evaluation.metrics import Outcome
 
 
 def outcome(task, turns, seed=0, **more):
@@ -32,15 +33,15 @@ def test_pass_at_k_is_the_share_of_subsets_with_a_right_sample(samples, data):
     k = data.draw(st.integers(1, samples))
     pool = [True] * correct + [False] * (samples - correct)
     hits = [any(subset) for subset in itertools.combinations(pool, k)]
-    assert metrics.pass_at_k(samples, correct, k) == pytest.approx(np.mean(hits), abs=1e-12)
+    assert estimators.pass_at_k(samples, correct, k) == pytest.approx(np.mean(hits), abs=1e-12)
 
 
 def test_pass_at_k_by_hand_and_without_overflow():
-    assert metrics.pass_at_k(4, 1, 1) == pytest.approx(0.25)
-    assert metrics.pass_at_k(4, 1, 2) == pytest.approx(0.5)
-    assert metrics.pass_at_k(5, 2, 3) == pytest.approx(1 - 1 / 10)
+    assert estimators.pass_at_k(4, 1, 1) == pytest.approx(0.25)
+    assert estimators.pass_at_k(4, 1, 2) == pytest.approx(0.5)
+    assert estimators.pass_at_k(5, 2, 3) == pytest.approx(1 - 1 / 10)
     exact = 1 - math.comb(9000, 1000) / math.comb(10000, 1000)
-    assert metrics.pass_at_k(10000, 1000, 1000) == pytest.approx(exact)
+    assert estimators.pass_at_k(10000, 1000, 1000) == pytest.approx(exact)
 
 
 def submissions(chosen, n):
@@ -57,7 +58,23 @@ def test_n_at_k_is_the_average_over_draws_and_submissions(pool, data):
         [np.mean([any(picked) for picked in submissions(chosen, n)]) for chosen in itertools.combinations(pool, k)]
     )
     correct, public_only = pool.count((True, True)), pool.count((True, False))
-    assert metrics.n_at_k(len(pool), correct, public_only, n, k) == pytest.approx(expected, abs=1e-12)
+    assert estimators.n_at_k(len(pool), correct, public_only, n, k) == pytest.approx(expected, abs=1e-12)
+
+
+@given(st.integers(1, 7), st.data())
+def test_pass_hat_k_is_the_share_of_draws_that_all_pass(samples, data):
+    correct, k = data.draw(st.integers(0, samples)), data.draw(st.integers(1, samples))
+    pool = [True] * correct + [False] * (samples - correct)
+    expected = np.mean([all(drawn) for drawn in itertools.combinations(pool, k)])
+    assert estimators.pass_hat_k(samples, correct, k) == pytest.approx(expected, abs=1e-12)
+
+
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=4), st.data())
+def test_distinct_at_k_is_the_mean_over_draws(counts, data):
+    pool = [name for name, count in enumerate(counts) for _ in range(count)]
+    k = data.draw(st.integers(1, len(pool)))
+    expected = np.mean([len(set(drawn)) for drawn in itertools.combinations(pool, k)])
+    assert estimators.distinct_at_k(counts, k) == pytest.approx(expected, abs=1e-12)
 
 
 @given(st.integers(1, 30), st.data())
@@ -66,21 +83,25 @@ def test_n_at_k_relations(samples, data):
     public_only = data.draw(st.integers(0, samples - correct))
     k = data.draw(st.integers(1, samples))
     n = data.draw(st.integers(1, k))
-    value = metrics.n_at_k(samples, correct, public_only, n, k)
-    assert 0 <= value <= metrics.pass_at_k(samples, correct, k) + 1e-9
-    assert metrics.n_at_k(samples, correct, public_only, k, k) == pytest.approx(metrics.pass_at_k(samples, correct, k))
-    assert metrics.n_at_k(samples, correct, 0, n, k) == pytest.approx(metrics.pass_at_k(samples, correct, k))
-    assert metrics.n_at_k(samples, correct, public_only, 1, 1) == pytest.approx(correct / samples)
+    value = estimators.n_at_k(samples, correct, public_only, n, k)
+    assert 0 <= value <= estimators.pass_at_k(samples, correct, k) + 1e-9
+    reach = estimators.pass_at_k(samples, correct, k)
+    assert estimators.n_at_k(samples, correct, public_only, k, k) == pytest.approx(reach)
+    assert estimators.n_at_k(samples, correct, 0, n, k) == pytest.approx(reach)
+    assert estimators.n_at_k(samples, correct, public_only, 1, 1) == pytest.approx(correct / samples)
 
 
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: metrics.pass_at_k(3, 1, 4),
-        lambda: metrics.pass_at_k(3, 4, 1),
-        lambda: metrics.pass_at_k(3, 1, 0),
-        lambda: metrics.n_at_k(3, 2, 2, 1, 1),
-        lambda: metrics.n_at_k(3, 1, 0, 0, 1),
+        lambda: estimators.pass_at_k(3, 1, 4),
+        lambda: estimators.pass_hat_k(3, 1, 4),
+        lambda: intervals.tasks_needed(0, 1),
+        lambda: intervals.tasks_needed(0.1, -1),
+        lambda: estimators.pass_at_k(3, 4, 1),
+        lambda: estimators.pass_at_k(3, 1, 0),
+        lambda: estimators.n_at_k(3, 2, 2, 1, 1),
+        lambda: estimators.n_at_k(3, 1, 0, 0, 1),
         lambda: metrics.repair_rate([outcome("a", "-")], turn=1),
         lambda: metrics.solved_n_at_k([outcome("a", "-")], 1, 2, 3),
         lambda: metrics.solved_n_at_k([outcome("a", "-"), outcome("a", "-", 1)], 1, 2, 1),
@@ -139,7 +160,7 @@ def test_1_at_3_of_single_turns_chooses_by_public_tests():
 
 def test_10_at_100_is_33_rollouts_of_three_turns():
     pool = [outcome("a", "--+" if i < 20 else "-", i, public_passed=i < 120) for i in range(200)]
-    assert metrics.solved_n_at_k(pool, 10, 100, turn_limit=3).mean == metrics.n_at_k(200, 20, 100, 10, 33)
+    assert metrics.solved_n_at_k(pool, 10, 100, turn_limit=3).mean == estimators.n_at_k(200, 20, 100, 10, 33)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.text("+-", min_size=1, max_size=3)), min_size=1))
@@ -179,6 +200,17 @@ def test_bootstrap_equals_all_resamples_of_a_small_suite():
     assert got.mean == small.mean
 
 
+def test_interval_of_a_suite_where_nothing_or_all_is_solved():
+    """All resamples agree there, yet 0 of 10 solved does not show that none of a thousand would be."""
+    for problems in (1, 10, 104):
+        low, high = (metrics.bootstrap(scores(np.full(problems, value))) for value in (0.0, 1.0))
+        assert (low.mean, low.low) == (0, 0)
+        assert (1 - low.high) ** problems == pytest.approx(0.025)
+        assert (high.low, high.high) == pytest.approx((1 - low.high, 1))
+    weighed = metrics.bootstrap(scores([0, 0, 0], [4, 0, 2]))
+    assert (1 - weighed.high) ** 2 == pytest.approx(0.025)  # a task without failures says nothing about repair
+
+
 def test_bootstrap_is_seeded():
     values = scores(np.linspace(0, 1, 17))
     assert metrics.bootstrap(values, seed=3) == metrics.bootstrap(values, seed=3)
@@ -188,7 +220,7 @@ def test_bootstrap_is_seeded():
 def test_interval_covers_the_truth_and_needs_the_cluster():
     """Problems differ in difficulty, so rollouts of one problem agree: resampling rollouts alone is too narrow."""
     rng = np.random.default_rng(0)
-    problems, rollouts, repeats = 100, 4, 400
+    problems, rollouts, repeats = 100, 4, 2000
     covered = rollout_covered = 0
     for repeat in range(repeats):
         difficulty = rng.beta(0.5, 0.5, problems)
@@ -198,7 +230,7 @@ def test_interval_covers_the_truth_and_needs_the_cluster():
         if repeat < 100:
             alone = metrics.bootstrap(scores(passed.ravel()), draws=200, seed=repeat)
             rollout_covered += alone.low <= 0.5 <= alone.high
-    assert 0.92 <= covered / repeats <= 0.98
+    assert abs(covered / repeats - 0.95) <= 0.015
     assert rollout_covered / 100 < 0.85
 
 
@@ -246,7 +278,7 @@ def test_p_value_is_the_share_of_sign_flips_as_extreme(pairs):
     exact = metrics.compare(scores(old), scores(new), draws=2000)
     assert exact.p_value == pytest.approx(expected)
     assert exact.p_value == metrics.compare(scores(new), scores(old), draws=2000).p_value
-    sampled = metrics._exchange_test(scores(old), scores(new), draws=2 ** len(pairs) - 1, seed=0)
+    sampled = intervals._exchange_test(scores(old), scores(new), draws=2 ** len(pairs) - 1, seed=0)
     assert 0 < sampled <= 1
 
 
@@ -273,3 +305,22 @@ def test_repair_rates_are_compared_with_their_weights():
     got = metrics.compare(before, after)
     assert got.difference.mean == pytest.approx(4 / 7 - 1 / 12)
     assert 0 < got.p_value <= 1
+
+
+# ---------------------------------------------------------------- sample size
+
+
+@pytest.mark.parametrize(("difference", "deviation"), [(0.05, 0.2), (0.02, 0.1), (-0.1, 0.5)])
+def test_tasks_needed_see_the_difference_in_eight_of_ten_comparisons(difference, deviation):
+    tasks = intervals.tasks_needed(difference, deviation)
+    rng = np.random.default_rng(3)
+    means = rng.normal(difference, deviation, (4000, tasks))
+    z = means.mean(1) / (means.std(1, ddof=1) / np.sqrt(tasks))
+    assert np.mean(np.abs(z) > 1.96) == pytest.approx(0.8, abs=0.03)
+    assert intervals.tasks_needed(difference, deviation, power=0.9) > tasks
+
+
+def test_paired_deviation_is_that_of_the_differences():
+    before, after = scores([0.0, 0.5, 1.0]), scores([0.5, 0.5, 0.0])
+    assert intervals.paired_deviation(before, after) == pytest.approx(np.std([0.5, 0, -1], ddof=1))
+    assert math.isnan(intervals.paired_deviation(scores([1.0]), scores([0.0])))

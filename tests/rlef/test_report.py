@@ -1,101 +1,53 @@
-"""The table, the curves and the page, with the content a hostile or broken run would leave behind."""
+"""The table, the curves and the page as text, with the content a hostile or broken run would leave behind."""
 
 import json
-import os
+import random
 import re
-import shutil
-import subprocess
+from collections import Counter
 from html.parser import HTMLParser
 from io import StringIO
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from rlef.errors import RlefError
-from rlef.report import curves, page, sample, table
-
-
-def block(mean):
-    return {"mean": mean, "low": mean - 0.03, "high": mean + 0.03}
-
-
-RESULT = {
-    "suite": "starter",
-    "split": "test",
-    "warm_start": {
-        "solved_first": block(0.25), "solved_1@3": block(0.3), "repair_rate": block(0.05),
-        "sandbox_failures": 1, "tasks": 100, "rollouts_per_task": 4,
-    },
-    "trained": {
-        "solved_first": block(0.4), "solved_1@3": block(0.5), "repair_rate": block(0.2),
-        "sandbox_failures": 0, "tasks": 100, "rollouts_per_task": 4,
-    },
-    "difference_1@3": {**block(0.2), "p_value": 0.0004},
-    "ratio_1@3": block(1.67),
-    "minutes": {"training": 18.25},
-    "versions": {"torch": "2.13.0"},
-}  # fmt: skip
-
-HOSTILE = (
-    "<script>document.title = 'owned'</script><img src=x onerror=alert(1)></pre></details>"
-    "{{ 7 * 7 }} \x1b[31mred\x1b[0m \x00\x9b \u202egnp.exe \ud800 \x07 \r &lt; ünïcode"
-)
-
-
-def episode(task="add", marks="-+", text="print(1)", **more):
-    turns = [
-        {
-            "observation": f"say {text}",
-            "response": f"```python\n{text}\n```",
-            "program": text,
-            "public": ["accepted" if mark == "+" else "wrong_answer"],
-            "private": ["accepted"] if mark == "+" else None,
-            "reward": 1.0 if mark == "+" else 0.0,
-        }
-        for mark in marks
-    ]
-    return {"task": task, "seed": 0, "turns": turns, "passed": marks.endswith("+"), "sandbox_failure": False, **more}
-
-
-def metric_rows(steps=30):
-    for step in range(steps):
-        yield {"step": step, "rollout/reward": step / 30 - 1, "rollout/solved_first": 0.3, "losses/approx_kl": 0.01}
-    yield {"step": steps, "rollout/reward": float("nan"), "eval/solved_final": 0.5, "something/new": "text"}
+from rlef.evaluation.metrics import outcomes_of, repair_rate, solved_final, solved_first
+from rlef.report import curves, page, signals, table, texts
+from rlef.report.reading import EpisodeFile, read_run
+from rlef.report.tally import KEPT, Tally
+from tests.rlef.report_runs import HOSTILE, RESULT, block, episode, hostile_run, make_run
 
 
 @pytest.fixture
 def run(tmp_path):
-    folder = tmp_path / "run"
-    folder.mkdir()
-    (folder / "result.json").write_text(json.dumps(RESULT))
-    (folder / "config.toml").write_text('model = "embedded"\n')
-    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in metric_rows()))
-    episodes = [episode(f"task-{i}", ["-", "-+", "+"][i % 3]) for i in range(60)]
-    (folder / "episodes.jsonl").write_text("".join(json.dumps(one) + "\n" for one in episodes))
-    return folder
+    return make_run(tmp_path / "run")
 
 
 class Page(HTMLParser):
-    """Collects tags with attributes, and the text of <pre>."""
+    """Collects tags with attributes, and checks that they nest."""
 
     def __init__(self, html):
         super().__init__()
-        self.tags, self.pres, self.open, self.inside = [], [], [], False
+        self.tags, self.open, self.data = [], [], ""
         self.feed(html)
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "link", "img"):
+        if tag not in ("meta", "link", "img", "input"):
             self.open.append(tag)
-        if tag == "pre":
-            self.pres.append("")
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if self.open and self.open[-1] == "pre":
-            self.pres[-1] += data
+        if self.tags and self.tags[-1] == ("script", {"type": "application/json", "id": "data"}):
+            self.data += data
+
+
+def rendered(*folders):
+    return page.render_page([read_run(folder) for folder in folders])
 
 
 # ---------------------------------------------------------------- table
@@ -151,50 +103,103 @@ def test_metrics_of_a_resumed_and_a_killed_run():
     assert curves.read_metrics(lines) == [{"step": 1, "a": 5}, {"step": 2, "a": 3, "b": 1}]
 
 
-# ---------------------------------------------------------------- episodes
+# ---------------------------------------------------------------- reading and counting
 
 
-def test_first_and_last_fifth_of_a_long_file(tmp_path):
+def test_broken_lines_are_left_out_and_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr("rlef.report.reading.LONGEST_LINE", 20000)
+    good = episode().to_json()
     path = tmp_path / "episodes.jsonl"
-    with path.open("w") as file:
-        for number in range(1000):
-            file.write(json.dumps(episode(f"task-{number:04}", "+" if number >= 500 else "-")) + "\n")
-    early, late = sample.sample_episodes(path)
-    # Lines of the two halves differ in length, so a fifth of the bytes is near, not at, a fifth of the lines.
-    assert 180 < early.episodes < 220
-    assert 180 < late.episodes < 220
-    assert early.kinds == {"not solved": early.episodes}
-    assert late.endings == {"accepted": late.episodes}
-    assert len(late.shown["solved at the first attempt"]) == 2
-    assert sample.sample_episodes(path)[0].shown == early.shown
+    bad = ["not json", "[]", episode(text="x" * 100_000).to_json(), "[" * 19000, '{"turns": 3}', '{"version": 1}',
+           good.replace('"add"', "3"), good.replace('"public": [', '"public": 3, "x": ['), good[:40]]  # fmt: skip
+    path.write_text("\n".join([good, *bad[:-1], good, good, bad[-1]]))
+    file = EpisodeFile("training", path)
+    assert [one.task for one in file] == ["add"] * 3
+    assert file.skipped == len(bad)
 
 
-def test_stretches_meet_without_gap_or_overlap(tmp_path):
-    path = tmp_path / "episodes.jsonl"
-    path.write_text("".join(f'{{"task": {n}}}\n' for n in range(100)))
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        for cut in range(0, size, 7):
-            halves = [*sample._episodes(file, 0, cut), *sample._episodes(file, cut, size)]
-            assert [one["task"] for one in halves] == list(range(100))
+def test_rates_are_those_of_the_metrics():
+    rng = random.Random(0)
+    episodes = [episode(f"t{rng.randrange(5)}", rng.choice(["+", "-+", "--+", "---", "-"]), step=rng.randrange(7),
+                        sandbox_failure=rng.random() < 0.1) for _ in range(300)]  # fmt: skip
+    whole, outcomes = Tally(episodes).stretch(), outcomes_of(episodes)
+    assert whole.solved_by(1).mean == pytest.approx(solved_first(outcomes).mean)
+    assert whole.solved_by(3).mean == pytest.approx(solved_final(outcomes).mean)
+    assert whole.repair_rate().mean == pytest.approx(repair_rate(outcomes).mean)
+    assert whole.lost == sum(one.sandbox_failure for one in episodes)
 
 
-def test_broken_lines_are_passed_over(tmp_path, monkeypatch):
-    monkeypatch.setattr(sample, "LONGEST_LINE", 20000)
-    path = tmp_path / "episodes.jsonl"
-    good = json.dumps(episode())
-    long = json.dumps(episode(text="x" * 100000))
-    deep = "[" * 19000
-    lines = [good, "not json", "[]", long, deep, '{"turns": 3}', '{"turns": [null, {}]}', good, good[:40]]
-    path.write_text("\n".join(lines))
-    [part] = sample.sample_episodes(path)
-    assert part.kinds == {"repaired": 2, "not solved": 2}
-    assert part.endings["no turn"] == 1
-    assert part.endings["no program in the answer"] == 1
+def test_stretches_cover_every_update_once():
+    for steps in (1, 2, 7, 40, 41, 100):
+        tally = Tally(episode(step=step) for step in range(steps))
+        parts = tally.stretches(40)
+        assert len(parts) <= 40
+        assert sum(part.episodes for part in parts) == steps
+        assert [part.first for part in parts[1:]] == [part.last + 1 for part in parts[:-1]]
+        assert tally.stretch(0, 0.2).episodes >= 1
+        assert tally.stretch(0.8, 1).last == steps
 
 
-def test_sandbox_failures_are_a_kind_of_their_own():
-    assert sample.kind_of(episode(sandbox_failure=True)) == "sandbox failure"
+def test_the_sample_is_bounded_and_holds_every_way_to_end():
+    common = [episode(f"task-{number}", "-", step=number // 10) for number in range(5000)]
+    rare = [episode("rare", "--+"), episode("lost", sandbox_failure=True)]
+    tally = Tally([*common, *rare])
+    shown = tally.sample(50)
+    assert sum(len(kept) for kept in tally._kept.values()) <= KEPT + 2
+    assert {"rare", "lost"} <= {one.task for one in shown}
+    assert len(shown) == KEPT + 2
+    assert len(tally.sample(10)) == 10
+    assert Tally([*common, *rare]).sample(50) == shown
+
+
+@pytest.mark.parametrize(
+    ("program", "shown"),
+    [
+        ("print(7)", ["constant answer"]),
+        ("print(input())", []),
+        ("def f(): return 7", []),
+        ("import os\nos._exit(0)", ["constant answer", "reaches out"]),
+        ("class A:\n    def __eq__(self, other): return True\n", ["odd equality"]),
+        ("try:\n    print(input())\nexcept Exception:\n    pass", ["swallows errors"]),
+    ],
+)
+def test_signals(program, shown):
+    assert signals.signals_of(episode(marks="+", text=program).turns[0]) == shown
+
+
+def test_signal_of_a_program_fitted_to_the_examples():
+    [turn] = episode(marks="p", text="print(input())").turns
+    assert signals.signals_of(turn) == ["public only"]
+
+
+# ---------------------------------------------------------------- texts
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=60), st.sampled_from(["python", "cpp", "klingon", ""]))
+def test_colours_cover_the_program(program, language):
+    shown = texts.visible(program)
+    assert sum(texts.colours(shown, language)[::2]) == len(shown)
+
+
+def test_colours_of_a_program():
+    runs = texts.colours("x = 'a'  # b\n")
+    classes = [texts.CLASSES[number] for number in runs[1::2]]
+    assert {"string", "comment", "operator"} <= set(classes)
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=8), st.lists(st.sampled_from("abc"), max_size=8))
+def test_changes_turn_the_old_program_into_the_new_one(old, new):
+    before, after = "\n".join(old), "\n".join(new)
+    lines, result, at = before.split("\n"), [], 0
+    for a, b, c, d in texts.changes(before, after):
+        result += lines[at:a] + after.split("\n")[c:d]
+        at = b
+    assert "\n".join(result + lines[at:]) == after
+
+
+def test_programs_of_absurd_length_are_not_compared():
+    assert texts.changes("x\n" * 1000, "y\n" * 1000) is None
+    assert texts.changes("x", "x") == []
 
 
 # ---------------------------------------------------------------- page
@@ -205,60 +210,103 @@ def test_page_shows_the_run(run):
     html = path.read_text(encoding="utf-8")
     parsed = Page(html)
     assert not parsed.open
-    assert "50.0 % (47.0–53.0)" in html
-    assert "18.2" in html
-    assert "embedded" in html
-    assert "first fifth of training" in html
-    assert sum(tag == "details" for tag, _ in parsed.tags) == 13
-    assert "print(1)" in parsed.pres
+    for shown in ("50.0 % (47.0–53.0)", "+20.0 points", "18.2", "embedded", "sandbox failures, left out: 1 and 0"):
+        assert shown in html
+    data = json.loads(parsed.data)
+    assert Counter(one["from"] for one in data["episodes"]) == {"training": 60, "warm start": 12, "trained": 12}
+    assert {chart["id"] for chart in data["charts"]} >= {"solved", "held-out", "repair", "reward", "losses-approx_kl"}
+    assert [stage["label"] for stage in data["flows"][0]] == [
+        "warm start", "first fifth of training", "last fifth of training", "trained",
+    ]  # fmt: skip
     assert sorted(file.name for file in run.iterdir() if file.suffix in (".html", ".part")) == ["report.html"]
 
 
-def test_page_asks_for_nothing_and_runs_nothing(run):
-    html = page.render_page(run)
-    assert "default-src 'none'" in html
-    assert not re.search(r"https?://|url\(|@import", html)
+def test_several_runs_share_the_charts(run, tmp_path):
+    other = make_run(tmp_path / "other")
+    path = page.write_report(run, other, out=tmp_path / "both.html")
+    data = json.loads(Page(path.read_text(encoding="utf-8")).data)
+    assert data["runs"] == ["run", "other"]
+    assert {one["run"] for one in data["charts"][0]["series"]} == {0, 1}
+    with pytest.raises(RlefError, match="named twice"):
+        page.write_report(run, tmp_path / "other" / ".." / "run")
+    with pytest.raises(RlefError, match="--out"):
+        page.write_report(run, out=tmp_path / "nowhere" / "report.html")
+
+
+def test_page_asks_for_nothing_and_runs_its_own_scripts_only(run):
+    html = rendered(run)
+    [policy] = [tag[1]["content"] for tag in Page(html).tags if tag[1].get("http-equiv") == "Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert not re.search("unsafe-eval|script-src[^;]*unsafe", policy)
+    assert not re.search(r"url\(|@import|sourceMappingURL", html)
     for tag, attributes in Page(html).tags:
-        assert tag not in ("script", "iframe", "object", "embed", "form", "base")
+        assert tag not in ("iframe", "object", "embed", "base", "img")
         assert not [name for name in attributes if name.startswith("on")]
-        assert str(attributes.get("src", "data:")).startswith("data:")
-        assert str(attributes.get("href", "data:")).startswith("data:")
-
-
-def hostile_run(run):
-    (run / "episodes.jsonl").write_text(json.dumps(episode(HOSTILE, "-+", HOSTILE)) + "\n")
-    (run / "config.toml").write_bytes(b"model = '<script>\xff\x1b[2J'\n")
-    result = {**RESULT, "suite": HOSTILE, "versions": {HOSTILE: HOSTILE}, "minutes": "<script>"}
-    (run / "result.json").write_text(json.dumps(result))
-    (run / "metrics.jsonl").write_text(json.dumps({"step": 1, "rollout/reward": HOSTILE}) + "\n")
-    return run
+        assert "src" not in attributes
+        assert re.match("data:|#", str(attributes.get("href", "#")))
 
 
 def test_hostile_content_is_text(run):
-    html = page.write_report(hostile_run(run)).read_text(encoding="utf-8")
-    parsed = Page(html)
-    assert "script" not in {tag for tag, _ in parsed.tags}
-    assert "img" not in {tag for tag, _ in parsed.tags}
-    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e\ud800-\udfff]", html)
+    html = rendered(hostile_run(run))
+    tags = Page(html).tags
+    assert Counter(tag for tag, _ in tags)["script"] == 1 + len(page.LIBRARIES) + len(page.SCRIPTS)
+    assert "img" not in {tag for tag, _ in tags}
+    ours = html
+    for name in page.LIBRARIES:  # their sources hold what they hold
+        ours = ours.replace((page.files("rlef.report") / name).read_text(encoding="utf-8"), "")
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e\ud800-\udfff]", ours)
     expected = (
-        "<script>document.title = 'owned'</script><img src=x onerror=alert(1)></pre></details>"
-        "{{ 7 * 7 }} ␛[31mred␛[0m ␀\\x9b \\u202egnp.exe \\ud800 ␇ ␍ &lt; ünïcode"
+        "<script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\"></pre></details>"
+        "<!--{{ 7 * 7 }} ␛[31mred␛[0m ␀\\x9b \\u202egnp.exe \\ud800 ␇ ␍ &lt; ünïcode"
     )
-    assert expected in parsed.pres
+    assert expected in json.loads(Page(html).data)["texts"]
+
+
+def test_json_cannot_leave_its_element():
+    """The control is plain JSON, which does."""
+    assert "</script>" in json.dumps(HOSTILE)
+    assert not re.search("[<>&]", page.as_json(HOSTILE))
+    assert json.loads(page.as_json({"a": [float("nan"), 1.5]})) == {"a": [None, 1.5]}
+
+
+def test_huge_files_give_a_small_page(run):
+    line = episode("name", "--+", "a" * 6000).to_json()
+    with (run / "episodes.jsonl").open("w") as file:
+        for number in range(1500):
+            file.write(line.replace('"name"', f'"task-{number}"').replace("aaaa", f"{number:04}") + "\n")
+    assert (run / "episodes.jsonl").stat().st_size > 50_000_000
+    html = rendered(run)
+    assert len(html) < 6_000_000
+    assert "of 1524 episodes" in html
 
 
 def test_huge_texts_are_cut_in_the_middle(run):
-    (run / "episodes.jsonl").write_text(json.dumps(episode(text="a" * 300_000 + "Z" * 10)) + "\n")
-    html = page.render_page(run)
-    assert len(html) < 600_000
+    (run / "episodes.jsonl").write_text(episode(text="a" * 300_000 + "Z" * 10).to_json() + "\n")
+    html = rendered(run)
+    assert len(html) < 900_000
     assert "characters left out" in html
     assert "ZZZZZZZZZZ" in html
 
 
-@pytest.mark.parametrize("missing", ["result.json", "metrics.jsonl", "episodes.jsonl", "config.toml"])
+@pytest.mark.parametrize("missing", ["result.json", "metrics.jsonl", "episodes.jsonl", "config.toml", "evaluation"])
 def test_page_of_a_run_that_is_not_finished(run, missing):
-    (run / missing).unlink()
-    assert not Page(page.render_page(run)).open
+    (run / missing).rename(run / "elsewhere")
+    assert not Page(rendered(run)).open
+
+
+def test_page_of_an_evaluation(tmp_path):
+    folder = tmp_path / "eval"
+    folder.mkdir()
+    counts = {"tasks": 3, "rollouts_per_task": 1, "sandbox_failures": 0}
+    numbers = {"solved_first": block(0.2), "solved_1@3": block(0.4), "metrics": {"pass@1": block(0.11)}}
+    result = {"model": "m", "suite": "starter", "split": "test", **counts, **numbers}
+    (folder / "result.json").write_text(json.dumps(result))
+    (folder / "episodes.jsonl").write_text("".join(episode(f"t{i}", "-+").to_json() + "\n" for i in range(3)))
+    html = rendered(folder)
+    assert "40.0 % (37.0–43.0)" in html
+    assert "11.0 % (8.0–14.0)" in html
+    assert "3 tasks × 1 rollouts" in html
+    assert {one["from"] for one in json.loads(Page(html).data)["episodes"]} == {"evaluation"}
 
 
 def test_a_folder_that_is_no_run_and_a_broken_result(run, tmp_path):
@@ -269,22 +317,3 @@ def test_a_folder_that_is_no_run_and_a_broken_result(run, tmp_path):
     (run / "result.json").write_text("{")
     with pytest.raises(RlefError, match=r"result\.json is not JSON"):
         page.write_report(run)
-
-
-def test_chromium_shows_it_and_runs_nothing(run, tmp_path):
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if browser is None:
-        pytest.skip("no chromium on this machine; Debian's package is called chromium")
-    path = page.write_report(hostile_run(run))
-    picture = tmp_path / "page.png"
-    common = [browser, "--headless", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={tmp_path / 'profile'}"]
-    if os.geteuid() == 0:
-        common.append("--no-sandbox")
-    dom = subprocess.run([*common, "--dump-dom", path.as_uri()], capture_output=True, timeout=120, check=True).stdout
-    assert b"<title>RLEF run run</title>" in dom
-    assert b"<script" not in dom
-    subprocess.run(
-        [*common, "--window-size=390,2000", f"--screenshot={picture}", path.as_uri()],
-        capture_output=True, timeout=120, check=True,
-    )  # fmt: skip
-    assert picture.read_bytes().startswith(b"\x89PNG")
