@@ -19,7 +19,7 @@ def run_vstar(resume: str | None, path: str | None, parse: Parse) -> None:
     """Start a run, or go on with one.
 
     Raises:
-        RlefError: a value that cannot be meant, no such run, or the extra `verifier` is not installed.
+        RlefError: a value that cannot be meant, no such run, or the extra `vstar` is not installed.
     """
     if resume is None:
         config = configuration(read_config(VStarConfig, Path(path)) if path else VStarConfig(), parse)

@@ -1,29 +1,14 @@
-"""A program as a verifier sees it: what makes two the same, how far apart two are, which tokens it is shown as.
-
-Programs are text here. They are parsed to compare them and never run.
-"""
+"""A program as a verifier sees it: what makes two the same, how far apart two are, which tokens it is shown as."""
 
 from __future__ import annotations
 
-import ast
-import warnings
 from functools import lru_cache
 
 from rlef.policies.chat import Chat
+from rlef.programs import normalised
 
-
-@lru_cache(maxsize=1 << 16)
-def normal_form(source: str) -> str:
-    """Equal for programs that differ in layout and comments only.
-
-    The dump of the syntax tree; for text that is no Python (or too deep to parse) its words with single spaces.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd escapes and the like are the author's business
-            return "tree " + ast.dump(ast.parse(source))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return "text " + " ".join(source.split())
+normal_form = lru_cache(maxsize=1 << 16)(normalised)
+"""Equal for programs that differ in layout, comments and names only."""
 
 
 def edit_distance(first: str, second: str) -> int:

@@ -18,7 +18,7 @@ from rlef.errors import RlefError
 from rlef.learners.batch import action_logprobs, forward, micro_batches
 from rlef.learners.optimiser import autocast
 from rlef.policies.chat import Chat
-from rlef.policies.load import load_policy, quiet
+from rlef.policies.load import load_chat, load_policy, quiet
 from rlef.verifiers.programs import encode
 from rlef.verifiers.train import NOTE, padding
 
@@ -126,13 +126,13 @@ def load_scores(folder: Path) -> dict[str, Score]:
 
 def _load_reward(folder: Path, note: dict[str, Any]) -> Scorer:
     quiet()
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModelForSequenceClassification
 
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    chat = load_chat(str(folder), note["system"])
     loaded: Any = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
     model = loaded.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    pad, limit = padding(tokenizer), int(getattr(model.config, "max_position_embeddings", 1 << 30))
-    return Scorer(Chat(tokenizer, note["system"]), lambda items: rewards(model, items, pad), limit)
+    pad, limit = padding(chat.tokenizer), int(getattr(model.config, "max_position_embeddings", 1 << 30))
+    return Scorer(chat, lambda items: rewards(model, items, pad), limit)
 
 
 def read_note(folder: Path) -> dict[str, Any]:

@@ -56,22 +56,20 @@ def train_verifier(
 ) -> Verifier:  # fmt: skip
     """Train on pairs, starting from the SFT model in `start`, which is also DPO's reference.
 
-    "dpo" is V-STaR's verifier (arXiv 2402.06457; DPO is arXiv 2305.18290, equation 7);
-    "bradley_terry" a scalar head with -log sigma(r+ - r-)
-    (InstructGPT, arXiv 2203.02155, equation 1); "cross_entropy" the same head with the binary loss of V-STaR's ORM.
+    "dpo" is V-STaR's verifier (arXiv 2402.06457; the loss is equation 7 of arXiv 2305.18290), "bradley_terry" a scalar
+    head with -log sigma(r+ - r-) (InstructGPT, arXiv 2203.02155), "cross_entropy" the same head with the binary loss of
+    V-STaR's ORM.
 
     Raises:
-        RlefError: the extra `verifier` is not installed, or a pair is longer than `config.max_length`.
+        RlefError: the extra `vstar` is not installed, or a pair is longer than `config.max_length`.
     """
     try:
         import trl  # noqa: F401
     except ImportError as error:
-        raise RlefError(
-            "verifiers are trained with TRL, which is not here; run: pip install 'rlef[vstar]'"
-        ) from error
+        raise RlefError("verifiers are trained with TRL, which is not here; run: pip install 'rlef[vstar]'") from error
     policy = load_policy(start, system)
     rows = encode_pairs(pairs, policy.chat, min(config.max_length, policy.context))
-    model = policy.model if kind == "dpo" else _with_head(start, policy, seed)
+    model = policy.model if kind == "dpo" else _with_head(policy, seed)
     use_training_attention(model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # between TRL and transformers
@@ -103,22 +101,16 @@ def encode_pairs(pairs: Sequence[Pair], chat: Chat, limit: int) -> list[dict[str
     return rows
 
 
-def _with_head(start: str, policy: Policy, seed: int) -> Any:
+def _with_head(policy: Policy, seed: int) -> Any:
     """The start model with one output for a whole sequence; the head's weights are drawn with `seed`."""
     import torch
     from transformers import AutoModelForSequenceClassification
 
     torch.manual_seed(seed)
     model: Any = AutoModelForSequenceClassification.from_pretrained(
-        _folder(start), num_labels=1, dtype=torch.float32, pad_token_id=padding(policy.tokenizer)
+        policy.model.name_or_path, num_labels=1, dtype=torch.float32, pad_token_id=padding(policy.tokenizer)
     )
     return model.to(policy.model.device)
-
-
-def _folder(start: str) -> str:
-    from rlef.policies.embedded import embedded_model
-
-    return str(embedded_model()) if start == "embedded" else start
 
 
 def padding(tokenizer: Any) -> int:
