@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 
 import torch
+import torch.utils.tensorboard  # here once, and not late in every life
+from transformers import AutoTokenizer, LlamaForCausalLM  # noqa: F401
 
 import rlef.train
 from rlef.run import Run

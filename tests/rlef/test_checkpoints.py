@@ -79,7 +79,7 @@ def test_a_decline_is_said(tmp_path):
     assert not decline(tmp_path / "never", 8)
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_twenty_deaths_end_with_the_same_parameters(tiny_model, tmp_path):
     """One run is left alone, the other is killed at twenty random file operations and taken up again each time."""
     config = {
