@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from rlef.episode import Episode
+from rlef.episode import Episode, Turn
 from rlef.errors import RlefError
 from rlef.policies.chat import Chat
 from rlef.programs import normalised
@@ -99,11 +99,11 @@ def with_tokens(episodes: Sequence[Episode], chat: Chat) -> list[Episode]:
 
 
 def _encoded(episode: Episode, chat: Chat) -> Episode:
-    turns, before = [], None
+    turns: list[Turn] = []
     for turn in episode.turns:
-        prompt = chat.start(turn.observation) if before is None else chat.follow(before, turn.observation)
-        before = tuple(chat.answer(turn.response))
-        turns.append(replace(turn, prompt_ids=tuple(prompt), response_ids=before, logprobs=()))
+        prompt, answer = tuple(chat.prompt(turns, turn.observation)), tuple(chat.answer(turn.response))
+        own = not chat.append_only
+        turns.append(replace(turn, prompt_ids=prompt, response_ids=answer, logprobs=(), whole_prompt=own))
     return replace(episode, turns=tuple(turns))
 
 

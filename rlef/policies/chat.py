@@ -110,7 +110,8 @@ class Chat:
         """Ids of a response somebody else wrote, closed as a model should close it. For supervised training only."""
         if self._lead.isspace():  # may be one token with what follows
             return [*self._content(self._lead + text), *self._closing]
-        return [*self._structure(self._lead), *self._content(text), *self._closing]
+        lead = "" if "</think>" in text else self._lead  # it brings its own reasoning
+        return [*self._structure(lead), *self._content(text), *self._closing]
 
     def text(self, response_ids: Sequence[int]) -> str:
         """A sampled response as text, without the tokens that closed it."""

@@ -10,6 +10,7 @@ from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import Episode, Turn
 from rlef.errors import RlefError
 from rlef.learners.batch import action_logprobs, forward, to_batch
+from rlef.learners.rejection import with_tokens
 from rlef.policies.chat import Chat
 from rlef.policies.engine import Sample, Sampling
 from rlef.rollout import Start, collect
@@ -161,6 +162,20 @@ def test_reasoning_leaves_the_history(name):
     prompt = chat.tokenizer.decode(chat.prompt([turn], "No."))
     assert "hard" not in prompt
     assert prompt == rendered(chat, ["Do it.", turn.response, "No."], True)
+
+
+@pytest.mark.parametrize("name", sorted(REWRITES))
+def test_written_answers_become_samples_of_their_own(name):
+    """Episodes without tokens are encoded turn by turn; an answer with reasoning is not given an empty one."""
+    chat = CHATS[name]
+    thought = "<think>\nhard\n</think>\n\nNo." if name == "qwen3" else "hard\n</think>\n\nNo."
+    [episode] = with_tokens([Episode("t", 0, (Turn("x", "Yes.", None), Turn("y", thought, None)))], chat)
+    for number, turn in enumerate(episode.turns):
+        assert turn.whole_prompt
+        assert list(turn.prompt_ids) == chat.prompt(episode.turns[:number], turn.observation)
+        whole = chat.tokenizer.decode([*turn.prompt_ids, *turn.response_ids])
+        assert whole.count("</think>") == 1
+        assert whole.endswith(("Yes." if number == 0 else "hard\n</think>\n\nNo.") + chat.tokenizer.eos_token)
 
 
 def test_templates_that_cannot_be_used_are_refused():
