@@ -23,7 +23,7 @@ from rlef.evaluation.ledger import Ledger, ledger_path
 from rlef.evaluation.measures import Measure, check_samples, parse_measures
 from rlef.evaluation.metrics import outcomes_of, summary
 from rlef.evaluation.players import Player, player, transcript
-from rlef.evaluation.recipes import Recipe
+from rlef.evaluation.recipes import Recipe, unscored
 from rlef.evaluation.selectors import Selector, at_random, by_clusters, by_likelihood, outputs
 from rlef.progress import Display
 from rlef.report.table import interval, interval_table
@@ -37,7 +37,7 @@ def run_evaluation(model: str, config: EvalConfig, recipe: Recipe | None = None)
     name = model_of(model)
     suite = load_suite(config.suite)
     if recipe:
-        recipe.check(suite[config.evaluation.split])
+        recipe.check(suite)
     measures = parse_measures(config.metrics, config.turn_limit)
     inputs = read_inputs(Path(config.inputs)) if config.inputs else {}
     who = player(name, config, suite)
@@ -53,7 +53,8 @@ def run_evaluation(model: str, config: EvalConfig, recipe: Recipe | None = None)
             "model": model, "recipe": recipe.name if recipe else "", "suite": suite.name,
             "split": config.evaluation.split,
             "seed": config.seed, "turn_limit": config.turn_limit, "temperature": config.evaluation.temperature,
-            "top_p": config.evaluation.top_p, "selector": config.selector, **block,
+            "top_p": config.evaluation.top_p, "selector": config.selector,
+            "unscored": unscored(suite, config.evaluation.split), **block,
             "metrics": measured(measures, episodes, config.turn_limit, selector),
         }  # fmt: skip
         rows: list[Row] = []

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from rlef.config import EvalConfig, EvaluationConfig, FeedbackConfig
 from rlef.errors import RlefError
-from tasks import Task
+from tasks import Suite, Task
+from tasks.suites import UNSCORED
 
 RLEF = "RLEF, arXiv 2410.02089"
 CODEX = "Chen et al. 2021, arXiv 2107.03374"
@@ -36,7 +37,7 @@ class Recipe:
     home: str
     """Where the data is had."""
     rows: int = 0
-    """Tasks of the split; 0 where a window of dates decides."""
+    """Tasks of the split, those that cannot be scored among them; 0 where a window of dates decides."""
     sha256: str = ""
     """Of the data file, where one file has been published unchanged."""
     turn_limit: int = 3
@@ -61,11 +62,12 @@ class Recipe:
             evaluation=EvaluationConfig(self.split, 0, self.samples, self.temperature, 0.95),
         )  # fmt: skip
 
-    def check(self, tasks: Sequence[Task]) -> None:
-        """Raise RlefError when tasks are missing."""
-        if self.rows and len(tasks) != self.rows:
+    def check(self, suite: Suite) -> None:
+        """Raise RlefError when tasks are missing; those that cannot be scored are there too."""
+        found = len(suite[self.split]) + unscored(suite, self.split)
+        if self.rows and found != self.rows:
             raise RlefError(
-                f'{self.name} has {self.rows} tasks, the data gives {len(tasks)} in split "{self.split}"; '
+                f'{self.name} has {self.rows} tasks, the data gives {found} in split "{self.split}"; '
                 f"get it whole from {self.home}"
             )
 
@@ -127,6 +129,11 @@ def find_recipe(name: str) -> Recipe:
         hint = f'; did you mean "{close[0]}"?' if close else f"; there are: {', '.join(RECIPES)}"
         raise RlefError(f'no recipe "{name}"{hint}')
     return RECIPES[name]
+
+
+def unscored(suite: Suite, split: str) -> int:
+    """Tasks of a split without a sound check (several right answers and no checker, nothing private): left out."""
+    return sum(task.metadata.get("split", split) == split for task in suite.splits.get(UNSCORED, ()))
 
 
 def within(tasks: Sequence[Task], since: str, until: str) -> Sequence[Task]:

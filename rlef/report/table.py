@@ -76,6 +76,8 @@ def counts(result: Mapping[str, Any]) -> str:
     parts = [f"suite {result.get('suite', MISSING)}, split {result.get('split', MISSING)}"]
     if _finite(block.get("tasks")):
         parts.append(f"{block['tasks']:g} tasks × {block.get('rollouts_per_task', 0):g} rollouts")
+    if result.get("unscored"):
+        parts.append(f"{result['unscored']} tasks without a sound check, left out")
     lost = [stage["sandbox_failures"] for stage in stages if _finite(stage.get("sandbox_failures"))]
     if lost:
         parts.append(f"sandbox failures, left out: {' and '.join(f'{number:g}' for number in lost)}")

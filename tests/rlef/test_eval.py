@@ -17,8 +17,8 @@ from rlef.errors import RlefError
 from rlef.evaluation import command, evaluate
 from rlef.evaluation.compare import compare_runs, differences, load_side
 from rlef.evaluation.ledger import Ledger, key_of, ledger_path, model_digest
-from rlef.evaluation.recipes import RECIPES, find_recipe, within
-from tasks import StdioTest, Task, load_suite
+from rlef.evaluation.recipes import RECIPES, find_recipe, unscored, within
+from tasks import StdioTest, Suite, Task, list_suites, load_suite
 from tests.rlef.report_runs import episode, write
 
 ROOT = Path(__file__).parents[2]
@@ -222,7 +222,22 @@ def test_recipes_are_whole(name, tmp_path):
         recipe.config(tmp_path / "nowhere")
     if recipe.rows:
         with pytest.raises(RlefError, match=f"has {recipe.rows} tasks, the data gives 1"):
-            recipe.check([TASK])
+            recipe.check(Suite("s", {recipe.split: [TASK]}))
+
+
+def test_tasks_that_cannot_be_scored_are_counted_and_left_out():
+    marked = [
+        dataclasses.replace(TASK, key=split, metadata={"unscored": "why", "split": split})
+        for split in ("test", "train")
+    ]
+    suite = Suite("s", {"test": [TASK] * 164, "unscored": marked})
+    find_recipe("codecontests-test-1@3").check(suite)
+    assert unscored(suite, "test") == 1
+    assert unscored(Suite("s", {"test": [TASK]}), "test") == 0
+
+
+def test_recipes_name_formats_there_are():
+    assert {recipe.suite for recipe in RECIPES.values()} <= set(list_suites())
 
 
 def test_recipe_names():
@@ -233,7 +248,7 @@ def test_recipe_names():
 def test_humaneval_of_record(data_dir):
     recipe = find_recipe("humaneval-1@3")
     config = recipe.config(data_dir / "humaneval" / "HumanEval.jsonl.gz")
-    recipe.check(load_suite(config.suite)[config.evaluation.split])
+    recipe.check(load_suite(config.suite))
 
 
 def test_windows_of_dates():
