@@ -1,5 +1,7 @@
 """Served models: transformers' own server for text, token ids against the engine they come from, and bad days."""
 
+import json
+
 import pytest
 import torch
 
@@ -55,7 +57,8 @@ def test_evaluation_of_a_served_model(served, tiny_model, box, tmp_path):
              "--max_new_tokens", "4", "--turn_limit", "2"]  # fmt: skip
     done = rlef("eval", served, *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "2 tasks, 1 rollouts each, 0 sandbox failures" in done.stdout
+    [result] = (json.loads(path.read_text()) for path in tmp_path.rglob("result.json"))
+    assert (result["tasks"], result["rollouts_per_task"], result["sandbox_failures"]) == (2, 1, 0)
     [episodes] = tmp_path.rglob("episodes.jsonl")
     assert len(episodes.read_text().splitlines()) == 2
 
