@@ -208,7 +208,9 @@ def _build(kind: Any, data: Any, source: str, prefix: str) -> Any:
 def _value(kind: Any, value: Any, source: str, name: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return _build(kind, value, source, f"{name}.")
-    if get_origin(kind) is tuple and isinstance(value, list):
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            raise RlefError(f"{source}: {name} = {value!r} must be a list of {get_args(kind)[0].__name__}")
         return tuple(_value(get_args(kind)[0], one, source, name) for one in value)
     kinds = get_args(kind) if get_origin(kind) in (Union, types.UnionType, Literal) else (kind,)
     if float in kinds and type(value) is int:
