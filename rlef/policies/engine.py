@@ -100,7 +100,7 @@ class TransformersEngine:
         self._batch, self._decode = batch, decode
         body = inspect.signature(self._model.base_model.forward).parameters
         self._cache_name = "cache" if "cache" in body else "past_key_values"
-        self._kept: dict[tuple[int, ...], tuple[KeyValues, int, list[int]]] = {}
+        self._kept: dict[tuple[int, ...], tuple[KeyValues, list[int]]] = {}
         self.critic: Critic | None = None
 
     def load(self, model: nn.Module) -> None:
@@ -153,7 +153,9 @@ class TransformersEngine:
             ]  # fmt: skip
             for i in set(range(len(running))) - set(alive):
                 request = requests[running[i].index]
-                self._kept[request.key] = (store, places[i], [*request.ids, *running[i].ids[:-1]])
+                seen = [*request.ids, *running[i].ids[:-1]]
+                # A copy of the row alone: a reference would keep the whole store of its batch in memory.
+                self._kept[request.key] = (KeyValues.gather([(store, places[i])], len(seen)), seen)
             if not alive:
                 break
             running, places, tokens = [running[i] for i in alive], [places[i] for i in alive], tokens[alive]
@@ -174,15 +176,15 @@ class TransformersEngine:
         """Keys and values of all prompts, and the hidden state at the end of each: (rows, hidden)."""
         kept = [self._kept.pop(request.key, None) for request in requests]
         known = [
-            found is not None and list(request.ids[: len(found[2])]) == found[2] and len(found[2]) < len(request.ids)
+            found is not None and list(request.ids[: len(found[1])]) == found[1] and len(found[1]) < len(request.ids)
             for found, request in zip(kept, requests, strict=True)
         ]
         if all(known):
-            fresh = [list(request.ids[len(found[2]) :]) for found, request in zip(kept, requests, strict=True) if found]
-            width = max(len(found[2]) for found in kept if found)
+            fresh = [list(request.ids[len(found[1]) :]) for found, request in zip(kept, requests, strict=True) if found]
+            width = max(len(found[1]) for found in kept if found)
             capacity = width + max(map(len, fresh)) + room
-            store = KeyValues.gather([found[:2] for found in kept if found], capacity)
-            starts = [len(found[2]) for found in kept if found]
+            store = KeyValues.gather([(found[0], 0) for found in kept if found], capacity)
+            starts = [len(found[1]) for found in kept if found]
             return store, self._append(store, fresh, starts)
         # First turn: a prompt that several rows share is computed once.
         prompts = list(dict.fromkeys(tuple(request.ids) for request in requests))
