@@ -80,7 +80,7 @@ def test_filter_episode_and_changes(show, run):
     page.fill("#f-text", "no such words")
     assert page.inner_text("#episode") == "No episode fits the filters."
     page.click("#filters button[type=reset]")
-    page.wait_for_function("document.getElementById('found').textContent === '84 of 84 shown'")
+    playwright.expect(page.locator("#found")).to_have_text("84 of 84 shown")
     page.click("button[data-task=held-3] >> nth=0")
     assert page.inner_text("#found") == "2 of 84 shown"
     assert page.trouble == []
