@@ -64,7 +64,8 @@ class Report:
     private: tuple[PrivateResult, ...] = ()
     trust: Trust = "sound"
     signals: tuple[str, ...] = ()
-    """Signs of cheating (`tasks.signals`); they change no verdict."""
+    """Signs of cheating (`tasks.signals`); they change no verdict. Public tests that did not run count as passed
+    here."""
 
     @property
     def results(self) -> tuple[TestResult | PrivateResult, ...]:
