@@ -22,7 +22,8 @@ import yaml
 from tasks.errors import TaskError
 
 MAX_FILE = 32 << 20
-MAX_SETTINGS = 1 << 16
+MAX_SETTINGS = 1 << 14
+MAX_BRACKETS = 200
 MAX_STATEMENT = 1 << 18
 MAX_FIGURES = 200
 MAX_FILES = 20_000
@@ -204,6 +205,8 @@ class _Words(HTMLParser):
 
 
 def _yaml(text: str) -> Any:
+    if text.count("[") + text.count("{") > MAX_BRACKETS:  # reading them takes the square of their number
+        raise yaml.YAMLError(f"more than {MAX_BRACKETS} brackets")
     try:
         if any(isinstance(token, yaml.AnchorToken | yaml.AliasToken) for token in yaml.scan(text)):
             raise yaml.YAMLError("anchors are not part of the format")
