@@ -63,6 +63,8 @@ class Turn:
     """What feedback could be made of; None in records of version 1."""
     rates: tuple[float, ...] = ()
     """Pass rate of each private test among the programs judged together, where the reward weighs tests by it."""
+    signals: tuple[str, ...] = ()
+    """Signs of cheating that the judge saw (`tasks.signals`)."""
     whole_prompt: bool = False
     """Whether `prompt_ids` is all of the prompt in later turns too (templates that rewrite earlier turns)."""
 

@@ -156,6 +156,7 @@ def _as_recorded(play: _Play, number: int) -> Judged:
         decided=public_passed,
         failures=turn.failures or (),
         rates=turn.rates,
+        signals=turn.signals,
         trust="forgeable" if turn.trust == "forgeable" else "sound",
         failed=_failed(play, number),
     )

@@ -45,23 +45,11 @@ class _Conversation:
 
     def record(self, observation: str, response: str, sample: Sample, step: Step, chat: Chat) -> None:
         self.turns.append(
-            Turn(
-                observation=observation,
-                response=response,
-                program=step.program,
-                public=step.public,
-                private=step.private,
-                reward=step.reward,
-                trust=step.trust,
-                prompt_ids=tuple(self.new),
-                response_ids=sample.ids,
-                logprobs=sample.logprobs,
-                value=sample.value,
-                failures=step.failures,
-                rates=step.rates,
-                whole_prompt=not chat.append_only,
+            step.turn(
+                observation, response, prompt_ids=tuple(self.new), response_ids=sample.ids, logprobs=sample.logprobs,
+                value=sample.value, whole_prompt=not chat.append_only,
             )
-        )
+        )  # fmt: skip
         self.ids = [*self.ids, *self.new, *sample.ids] if chat.append_only else []
         self.truncated, self.sandbox_failure = step.truncated, step.sandbox_failure
         self.new = [] if self.dialogue.done else chat.prompt(self.turns, step.observation)

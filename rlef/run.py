@@ -16,6 +16,7 @@ import json
 import math
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -154,6 +155,15 @@ class Run:
             with guard(self.folder), replacing(path) as part:
                 part.write_text(json.dumps(known) + "\n")
         return known
+
+    @contextlib.contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add what is done within to the minutes of a stage."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.minutes(stage, (time.monotonic() - started) / 60)
 
     def forget_result(self) -> None:
         """Remove the evaluation of a trained model that is about to be trained further."""

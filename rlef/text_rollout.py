@@ -60,12 +60,7 @@ def _play(
             break
         messages.append({"role": "assistant", "content": answer})
         [step] = step_many([dialogue], [answer], box)
-        turns.append(
-            Turn(
-                observation, answer, step.program, step.public, step.private, step.reward, trust=step.trust,
-                failures=step.failures, rates=step.rates,
-            )
-        )  # fmt: skip
+        turns.append(step.turn(observation, answer))
         truncated, failed = step.truncated, step.sandbox_failure
     return Episode(
         start.task.key, start.seed, tuple(turns), truncated=truncated, sandbox_failure=failed, suite=suite,

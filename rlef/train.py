@@ -111,7 +111,7 @@ class _Job:
         engine.critic = ppo.critic
         if done < config.ppo.updates:
             run.forget_result()
-            with self.timed("updates"):
+            with self.run.timed("updates"):
                 done = self.updates(done, policy, engine, ppo)
             if done < config.ppo.updates or self.interrupt.asked:
                 return False
@@ -128,7 +128,7 @@ class _Job:
             return load_policy(str(saved), config.system)
         policy = load_policy(config.model, config.system)
         lowest_layers(policy.model, config.ppo.frozen_layers)  # a number too large is better refused now
-        with self.timed("warm_start"):
+        with self.run.timed("warm_start"):
             teach(
                 policy, self.tasks, config, self.box, self.settings, self.context(policy), self.display
             )  # fmt: skip
@@ -142,7 +142,7 @@ class _Job:
         rollout = dataclasses.replace(self.config.rollout, context=self.context(policy))
         total = len(self.held_out) * self.config.evaluation.samples
         with (
-            self.timed(f"evaluation_{name}"),
+            self.run.timed(f"evaluation_{name}"),
             self.display.stage(f"evaluation: {name.replace('_', ' ')}", total) as tick,
         ):
             episodes = evaluate(
@@ -197,15 +197,6 @@ class _Job:
                 if self.interrupt.asked:
                     break
         return done
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Add the minutes of a stage to the run's."""
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            self.run.minutes(stage, (time.monotonic() - started) / 60)
 
 
 def _result(config: TrainConfig, run: Run, suite: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from rlef.envs.answers import find_program
 from rlef.envs.feedback import MODES, Told, feedback_text, task_text
 from rlef.envs.judging import Judged, judge_programs
 from rlef.envs.rewards import Facts, When, reward_of
-from rlef.episode import Failure
+from rlef.episode import Failure, Turn
 from rlef.errors import RlefError
 from tasks import Task
 from tasks.judge import Box, Trust
@@ -87,6 +87,15 @@ class Step:
     """What feedback could be made of."""
     rates: tuple[float, ...] = ()
     """See `Facts.rates`."""
+    signals: tuple[str, ...] = ()
+    """Signs of cheating (`tasks.signals`)."""
+
+    def turn(self, observation: str, response: str, **tokens: Any) -> Turn:
+        """The record of it: what was answered to what, and the token fields of `Turn`."""
+        return Turn(
+            observation, response, self.program, self.public, self.private, self.reward, trust=self.trust,
+            failures=self.failures, rates=self.rates, signals=self.signals, **tokens,
+        )  # fmt: skip
 
 
 class Dialogue:
@@ -182,4 +191,5 @@ def advance(dialogue: Dialogue, program: str | None, judged: Judged) -> Step:
         trust=judged.trust,
         failures=judged.failures,
         rates=judged.rates,
+        signals=judged.signals,
     )

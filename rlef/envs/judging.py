@@ -38,6 +38,8 @@ class Judged:
     rates: tuple[float, ...] = ()
     """See `Facts.rates`."""
     trust: Trust = "sound"
+    signals: tuple[str, ...] = ()
+    """Signs of cheating (`tasks.signals`)."""
     wall_s: float = 0.0
     failed: bool = False
     """A failure of ours left the program without a verdict."""
@@ -75,7 +77,7 @@ def judge_programs(dialogues: Sequence[Dialogue], programs: Sequence[str | None]
         }
         for i, report in _judge(through, box, "private", stop_on_failure).items():
             weaker = report if report.trust == "forgeable" else reports[i]
-            reports[i] = replace(reports[i], private=report.private, trust=weaker.trust)
+            reports[i] = replace(reports[i], private=report.private, trust=weaker.trust, signals=report.signals)
     judged = [_judged(*one, i in decided) for i, one in enumerate(zip(dialogues, reports, strict=True))]
     return _with_random_feedback(dialogues, programs, _with_rates(dialogues, judged), box)
 
@@ -101,6 +103,7 @@ def _judged(dialogue: Dialogue, report: Report, decided: bool) -> Judged:
         decided=decided,
         failures=failures_of(report.public, dialogue.settings.feedback),
         trust=report.trust,
+        signals=report.signals,
         wall_s=sum(costs),
         failed=report.sandbox_failed,
     )

@@ -44,12 +44,7 @@ class RecordEpisodes(gymnasium.Wrapper[str, str, str, str], gymnasium.utils.Reco
         observation, reward, terminated, truncated, info = super().step(action)
         step = self._inner.last_step
         assert step is not None
-        self._turns.append(
-            Turn(
-                observation=self._observation, response=action, program=step.program, public=step.public,
-                private=step.private, reward=step.reward, trust=step.trust, failures=step.failures, rates=step.rates,
-            )
-        )  # fmt: skip
+        self._turns.append(step.turn(self._observation, action))
         self._observation = observation
         if terminated or truncated:
             self._write(truncated=not terminated, sandbox_failure=step.sandbox_failure)

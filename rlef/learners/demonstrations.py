@@ -71,9 +71,9 @@ def _show(
     shown = []
     for task, turns, seen, answer, step in zip(tasks, before, observations, answers, steps, strict=True):
         prompt = chat.prompt(turns, seen)
-        last = Turn(
-            seen, answer, step.program, step.public, step.private, step.reward,
-            tuple(prompt), tuple(chat.answer(answer)), whole_prompt=not chat.append_only,
+        last = step.turn(
+            seen, answer, prompt_ids=tuple(prompt), response_ids=tuple(chat.answer(answer)),
+            whole_prompt=not chat.append_only,
         )  # fmt: skip
         episode = Episode(task.key, seed, (*turns, last))
         ours = {"sandbox_failure", "checker_failure"} & {*last.public, *(last.private or ())}

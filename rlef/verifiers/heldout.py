@@ -47,7 +47,7 @@ def scores(
         path = stages.run.folder / "evaluation" / f"scores-{name}.json"
         if not path.exists():
             stages.display.say(f"scoring {len(items)} programs: {name.replace('_', ' ')}")
-            with stages.timed("scoring"):
+            with stages.run.timed("scoring"):
                 found = {one: score(items) for one, score in load().items()}
             stages.write(path, found)
         for one, values in json.loads(path.read_text()).items():
@@ -65,7 +65,7 @@ def clusters(stages: Stages, answers: Answers, tasks: Sequence[Task]) -> dict[st
     if not path.exists():
         by_key = {task.key: task for task in tasks}
         programs = [(by_key[task], one.program) for task, group in answers.items() for one in group if one.program]
-        with stages.timed("clusters"):
+        with stages.run.timed("clusters"):
             said = iter(output_clusters(programs, stages.box))
         found: dict[str, list[int | None]] = {}
         for task, group in answers.items():

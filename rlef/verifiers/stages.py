@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +49,7 @@ class Stages:
             sampling = Sampling(temperature, 1.0, self.config.max_new_tokens)
             context = min(self.config.context, policy.context)
             title = f"sampling {path.stem}"
-            with self.timed("sampling"), self.display.stage(title, len(starts)) as tick:
+            with self.run.timed("sampling"), self.display.stage(title, len(starts)) as tick:
                 tick(done, "")
                 for first in range(done, len(starts), CHUNK):
                     episodes = collect(
@@ -69,15 +67,6 @@ class Stages:
         """Put JSON into a file of the run folder, whole."""
         with guard(self.run.folder, resume=False), replacing(path) as part:
             part.write_text(json.dumps(data, indent=2) + "\n")
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Add the minutes of a stage to the run's."""
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            self.run.minutes(stage, (time.monotonic() - started) / 60)
 
 
 def keep_chunks(path: Path, wanted: int) -> int:

@@ -152,7 +152,7 @@ class _Job(Stages):
         config, folder = self.config, self.run.folder / "checkpoints" / "warm-start"
         if not folder.exists():
             policy = load_policy(config.model, config.system)
-            with self.timed("warm_start"):
+            with self.run.timed("warm_start"):
                 tasks, _ = split_tasks(self.train, self.lesson, config.seed)
                 shown = programs(tasks, policy.chat, self.box, self.settings, config.seed)
                 with guard(self.run.folder, False), replacing(self.run.folder / "demonstrations.jsonl") as part:
@@ -170,7 +170,7 @@ class _Job(Stages):
             known = {(one.task, normal_form(one.program)) for one in pool_of(shown).candidates if one.passed}
             correct = [one for one in distinct(pool_of(pool).candidates)[0] if one.passed]
             new = [one for one in correct if (one.task, normal_form(one.program)) not in known]
-            with self.timed("generators"):
+            with self.run.timed("generators"):
                 everything = [*shown, *(_as_episode(one, policy.chat) for one in new)]
                 self.fit(policy, everything, f"generator {number} on {len(everything)} correct programs")
                 self.run.save_model(folder.name, policy.model, policy.tokenizer)
@@ -213,7 +213,8 @@ class _Job(Stages):
         folder = self.run.folder / "checkpoints" / ("verifier" if kind == "dpo" else kind)
         if not folder.exists():
             steps = config.epochs * -(-len(pairs) // config.batch)
-            with self.timed(kind), self.display.stage(f"{kind.replace('_', ' ')} on {len(pairs)} pairs", steps) as tick:
+            title = f"{kind.replace('_', ' ')} on {len(pairs)} pairs"
+            with self.run.timed(kind), self.display.stage(title, steps) as tick:
                 made = train_verifier(kind, start, self.config.system, pairs, config, self.config.seed, tick)
                 with guard(self.run.folder, resume=False), replacing(folder) as part:
                     part.mkdir()

@@ -257,3 +257,12 @@ def test_the_feedback_in_the_documentation_is_real(box):
         dialogue = Dialogue(task, DialogueSettings(feedback=FeedbackConfig(mode=mode)), 0, suite["train"])
         text = step_many([dialogue], [f"```python\n{program}```"], box)[0].observation
         assert f"```text\n{text}\n```" in DOCS, mode
+
+
+@pytest.mark.parametrize(("program", "signs"), [("print(4)", ("repeats_public_answers",)), ("print(3)", ())])
+def test_signs_of_cheating_reach_the_record_and_not_the_policy(box, program, signs):
+    task = Task("double", "Print twice the number.", (StdioTest("2\n", "4\n"),), (StdioTest("7\n", "14\n"),))
+    answer = f"```python\n{program}\n```"
+    [step] = step_many([Dialogue(task, DialogueSettings(turn_limit=1))], [answer], box)
+    assert step.turn("", answer).signals == signs
+    assert step.observation == ""
