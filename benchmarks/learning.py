@@ -5,8 +5,8 @@
 
 What follows `--` goes to every `rlef train`. A method that answers once per episode gets three times as many episodes.
 Every trained model is evaluated in dialogues of three turns on the same tasks with the same seeds. Runs that are
-finished under --out are not run again. Writes learning.json (1@3 with 95 % intervals per method and seed, curves) and
-learning.png next to this file.
+finished under --runs are not run again: other flags behind `--` want another folder. Writes learning.json (1@3 with
+95 % intervals per method and seed, curves) and learning.png next to this file.
 """
 
 from __future__ import annotations

@@ -52,13 +52,16 @@ def main() -> None:
 def soak(runs: int, hostile: float, backend: str, slots: int | None, seed: int) -> dict[str, Any]:
     """The whole soak; `good` when nothing leaked, nothing got through, and every answer is the right one's."""
     rng = random.Random(seed)
-    attacks = [attack for attack in CORPUS if attack.language == "python" and not attack.entry]
     counts = dict.fromkeys(("runs", "hostile", "mixed_up", "got_through", "our_failures", "wrong_status"), 0)
     before = left_overs()
     seconds: list[float] = []
     memory: list[float] = []
     with Sandbox(backend, slots) as box:
         box.run(ECHO, [b"warm\n"])
+        attacks = [
+            attack for attack in CORPUS
+            if attack.language == "python" and not attack.entry and not attack.skip(box.protections())
+        ]  # fmt: skip
         descriptors = len(os.listdir("/proc/self/fd"))
         while counts["runs"] < runs:
             batch = [_one(rng, hostile, attacks) for _ in range(min(BATCH, runs - counts["runs"]))]

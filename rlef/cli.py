@@ -124,7 +124,8 @@ def _eval(given: list[str]) -> None:
         )
     recipe, given = _take(given, "--recipe")
     data, given = _take(given, "--data")
-    run = Path(given[0]) / "config.toml"
+    folder = Path(given[0])
+    run = (folder.parent.parent if folder.parent.name == "checkpoints" else folder) / "config.toml"
     default = EvalConfig.of(load_config(run)) if run.exists() else EvalConfig()
     found = None
     if recipe is not None:

@@ -86,4 +86,9 @@ def check_ppo(ppo: PPOConfig, samples: int, need: Callable[[bool, str, str], Non
         need(ppo.gae_lambda == 1, "ppo.gae_lambda", f"1 {baseline}, which uses no values")
         need(ppo.value == "turn", "ppo.value", f"'turn' {baseline}, which uses no values")
     need(ppo.scale != "group" or ppo.baseline == "group", "ppo.scale", f"'batch' or 'none' {baseline}")
+    need(
+        ppo.credit == "return" or ppo.gamma == 1,
+        "ppo.gamma",
+        "1 with ppo.credit = 'attempt', which looks at no other turn",
+    )
     need(ppo.value == "turn" or ppo.credit == "return", "ppo.value", "'turn' with ppo.credit = 'attempt'")

@@ -7,13 +7,16 @@ import builtins
 import warnings
 
 BUILTINS = frozenset(dir(builtins))
+LOOKS_UP = frozenset({"eval", "exec", "globals", "locals", "vars"})
 
 
 def normalised(source: str) -> str:
-    """The same text for Python programs that differ in layout, comments, docstrings and the names they choose only.
+    """The same text for Python programs that differ in layout, comments, docstrings and names of variables only.
 
-    Names that a program binds become v0, v1, ... in the order they appear; names of builtins, modules and attributes
-    stay. Text that is no Python, or nested too deep to parse, keeps its words, with single spaces.
+    Variables become v0, v1, ... in the order they appear. Names that something else may refer to stay: functions and
+    classes (an entry point, a method), what a class body binds, keywords of calls, builtins, modules, attributes; and
+    all names of a program that looks names up by their text. Text that is no Python, or nested too deep to parse, keeps
+    its words, with single spaces.
 
     Source: the de-duplication of rejection-sampling fine-tuning (arXiv 2308.01825), which there compares lists of
     equations, on syntax trees.
@@ -22,25 +25,33 @@ def normalised(source: str) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd escapes are the author's business
             tree = ast.parse(source)
-        _Rename(_bound(tree)).visit(tree)
+        _Rename(_variables(tree)).visit(tree)
         return ast.unparse(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return " ".join(source.split())
 
 
-def _bound(tree: ast.AST) -> set[str]:
+def _variables(tree: ast.AST) -> set[str]:
     names: set[str] = set()
+    others: set[str] = set(BUILTINS)
     for node in ast.walk(tree):
         match node:
+            case ast.Name(id=name) if name in LOOKS_UP:
+                return set()
             case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
-                names.add(name)
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
                 names.add(name)
             case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
                 names.add(name)
             case ast.alias(asname=str(name)):
                 names.add(name)
-    return names - BUILTINS
+            case ast.keyword(arg=str(name)):
+                others.add(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                others.add(name)
+            case ast.ClassDef(name=name, body=body):
+                inner = (part for statement in body for part in ast.walk(statement))
+                others |= {name} | {part.id for part in inner if isinstance(part, ast.Name)}
+    return names - others
 
 
 class _Rename(ast.NodeTransformer):

@@ -6,6 +6,7 @@ slots. What comes out are `Episode`s, and nothing else is needed to learn from t
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,12 @@ class Start:
     task: Task
     seed: int
     others: Sequence[Task] = ()
+
+
+def starts(tasks: Sequence[Task], samples: int, draw: str, others: Sequence[Task]) -> list[Start]:
+    """`samples` episodes of each task in turn, with seeds drawn from `draw`."""
+    seeds = random.Random(draw)
+    return [Start(task, seeds.getrandbits(63), others) for task in tasks for _ in range(samples)]
 
 
 class _Conversation:

@@ -32,7 +32,7 @@ from rlef.progress import Display
 from rlef.report.curves import draw_curves
 from rlef.report.page import write_report
 from rlef.report.table import result_table
-from rlef.rollout import Start, check_health, collect
+from rlef.rollout import Start, check_health, collect, starts
 from rlef.run import Run, guard
 from rlef.warm_start import teach
 from sandbox import Sandbox
@@ -169,10 +169,10 @@ class _Job:
         with self.display.training(config.ppo.updates, done) as show, self.interrupt.postponed():
             for number in range(done, config.ppo.updates):
                 started = time.monotonic()
-                starts = _starts(self.tasks, config, number)
+                begun = _starts(self.tasks, config, number)
                 episodes = collect(
-                    starts, engine, policy.chat, self.box, sampling=sampling, settings=self.settings,
-                    context=self.context(policy), step=number, suite=self.suite, progress=show.rollout(len(starts)),
+                    begun, engine, policy.chat, self.box, sampling=sampling, settings=self.settings,
+                    context=self.context(policy), step=number, suite=self.suite, progress=show.rollout(len(begun)),
                 )  # fmt: skip
                 check_health(episodes)
                 sampled = time.monotonic()
@@ -225,8 +225,7 @@ def _starts(tasks: Sequence[Task], config: TrainConfig, number: int) -> list[Sta
         epoch, offset = divmod(place, len(tasks))
         order = random.Random(f"tasks {config.seed} {epoch}").sample(range(len(tasks)), len(tasks))
         chosen.append(tasks[order[offset]])
-    seeds = random.Random(f"episodes {config.seed} {number}")
-    return [Start(task, seeds.getrandbits(63), tasks) for task in chosen for _ in range(config.rollout.samples)]
+    return starts(chosen, config.rollout.samples, f"episodes {config.seed} {number}", tasks)
 
 
 def _describe(episodes: Sequence[Episode]) -> dict[str, float]:
@@ -235,6 +234,7 @@ def _describe(episodes: Sequence[Episode]) -> dict[str, float]:
     failed_first = [episode for episode in good if not episode.turns[0].passed]
     turns = [turn for episode in good for turn in episode.turns]
     pairs = [pair for episode in good for pair in zip(episode.turns, episode.turns[1:], strict=False)]
+    repeats = [float(a.program == b.program) for a, b in pairs if a.program is not None and b.program is not None]
 
     def mean(values: list[float]) -> float:
         return sum(values) / len(values) if values else float("nan")
@@ -244,7 +244,7 @@ def _describe(episodes: Sequence[Episode]) -> dict[str, float]:
         "rollout/solved_first": mean([float(episode.turns[0].passed) for episode in good]),
         "rollout/solved_final": mean([float(episode.passed) for episode in good]),
         "rollout/repair_rate": mean([float(episode.passed) for episode in failed_first]),
-        "rollout/repeated_program": mean([float(later.program == earlier.program) for earlier, later in pairs]),
+        "rollout/repeated_program": mean(repeats),
         "rollout/turns": mean([float(len(episode.turns)) for episode in good]),
         "rollout/response_tokens": mean([float(len(turn.response_ids)) for turn in turns]),
         "rollout/no_program": mean([float(turn.program is None) for turn in turns]),

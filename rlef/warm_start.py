@@ -8,7 +8,6 @@ model that was shown those goes on repeating its own, and reinforcement learning
 from __future__ import annotations
 
 import dataclasses
-import random
 from collections.abc import Sequence
 
 import torch
@@ -21,7 +20,7 @@ from rlef.learners.sft import warm_start
 from rlef.policies.engine import Sampling, TransformersEngine
 from rlef.policies.load import Policy
 from rlef.progress import Display
-from rlef.rollout import Start, check_health, collect
+from rlef.rollout import check_health, collect, starts
 from tasks import Task
 from tasks.judge import Box
 
@@ -51,9 +50,8 @@ def _try(
     policy: Policy, tasks: Sequence[Task], config: TrainConfig, box: Box, settings: DialogueSettings, context: int
 ) -> list[Episode]:
     """One answer of the model to each task."""
-    seeds = random.Random(f"tried {config.seed}")
     episodes = collect(
-        [Start(task, seeds.getrandbits(63), tasks) for task in tasks],
+        starts(tasks, 1, f"tried {config.seed}", tasks),
         TransformersEngine(policy.model, policy.chat.stop_ids), policy.chat, box,
         sampling=Sampling(config.rollout.temperature, 1.0, config.rollout.max_new_tokens),
         settings=dataclasses.replace(settings, turn_limit=1), context=context,

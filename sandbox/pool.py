@@ -44,17 +44,18 @@ class Sandbox:
     """Runs programs in warm slots.
 
     `backend` is "docker", "namespaces" (root, no engine), "bubblewrap" (neither) or "auto", the strongest of these that
-    works here; `box.backend.name` then says which, `box.passed_over` why not a stronger one. `slots` is how many
-    run at the same time (the processors of this machine when None), `memory_mb` the memory of one slot and so the
-    largest `Limits.memory_mb`, `mode` is "strict" (private namespaces for every run) or "basic" (for hosts that
-    refuse CAP_SYS_ADMIN to containers). `image` names another Docker image than `rlef-sandbox:latest`, or for the
-    other backends a folder with a root file system other than this machine's own. Safe to use from several threads.
+    works here; `box.backend.name` then says which, `box.passed_over` why not a stronger one. None is what
+    $RLEF_SANDBOX_BACKEND names, else "docker". `slots` is how many run at the same time (the processors of this machine
+    when None), `memory_mb` the memory of one slot and so the largest `Limits.memory_mb`, `mode` is "strict" (private
+    namespaces for every run) or "basic" (for hosts that refuse CAP_SYS_ADMIN to containers). `image` names another
+    Docker image than `rlef-sandbox:latest`, or for the other backends a folder with a root file system other than this
+    machine's own. Safe to use from several threads.
     Raises SandboxError, whose message says what to do.
     """
 
     def __init__(
         self,
-        backend: str = "docker",
+        backend: str | None = None,
         slots: int | None = None,
         *,
         image: str | None = None,
@@ -69,7 +70,9 @@ class Sandbox:
         if mode not in ("strict", "basic"):
             raise SandboxError(f"unknown mode {mode!r}; there are: strict, basic")
         self._memory_mb = memory_mb
-        self.backend, self.passed_over = open_backend(backend, image, memory_mb + _RUNNER_MB, mode)
+        self.backend, self.passed_over = open_backend(
+            backend or os.environ.get("RLEF_SANDBOX_BACKEND") or "docker", image, memory_mb + _RUNNER_MB, mode
+        )
         self._places = [_Place() for _ in range(count)]
         self._free: queue.SimpleQueue[_Place] = queue.SimpleQueue()
         self._closed = threading.Event()

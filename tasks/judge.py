@@ -1,7 +1,7 @@
 """The judge: runs programs on their tasks' tests in the sandbox and decides outside of it.
 
-Expected outputs stay here; the sandbox sees programs and inputs. A special judge gets a slot of its own, after the
-candidate is through.
+Expected outputs stay here; the sandbox sees programs and inputs. A special judge is shown them, in a run of its own
+after the candidate is through.
 
 One kind of test is weaker: an `AssertTest` brings code that must run next to the candidate. It runs in the candidate's
 process and is believed when a random word, read from standard input after the asserts, ends the output. A candidate

@@ -1,9 +1,9 @@
-"""Special judges: programs that decide whether an output is right, each run in a slot of its own.
+"""Special judges: programs that decide whether an output is right, each in a run of its own.
 
 A judge wants files and arguments, a slot offers standard input. So the judge is wrapped: what arrives is a frame of
 test input, expected output and the candidate's output, which a few lines ahead of the judge write to files before they
-hand over. The candidate's slot is another one and sees nothing of this. A judge that crashes, times out or says
-neither yes nor no is a failure of ours.
+hand over. The candidate has ended and its slot is clean by then. It is the only place where an expected output enters
+the sandbox. A judge that crashes, times out or says neither yes nor no is a failure of ours.
 """
 
 from __future__ import annotations

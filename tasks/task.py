@@ -59,7 +59,7 @@ class Group:
 
 @dataclass(frozen=True)
 class SpecialJudge:
-    """A program that decides whether an output is right; it runs in a slot of its own, never next to the candidate."""
+    """A program that decides whether an output is right; it has a run of its own, after the candidate's."""
 
     program: Program
     style: Literal["kattis", "testlib"] = "kattis"

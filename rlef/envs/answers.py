@@ -33,3 +33,9 @@ def find_program(answer: str, language: str = "python", plain: bool = False) -> 
         if programs := [code for tag, code in blocks if tag in tags]:
             return programs[-1]
     return text if plain and text.strip() and not _FENCE.search(text) else None
+
+
+def answer_of(program: str) -> str:
+    """The answer a program is judged in: one fenced block, without the prose a model may have put around it."""
+    newline = "\n"
+    return f"```python\n{program.strip(newline)}\n```"

@@ -174,7 +174,7 @@ def info_of(dialogue: Dialogue, step: Step) -> dict[str, Any]:
         "turn": dialogue.turn,
         "public": step.public,
         "private": step.private if dialogue.done else None,
-        "passed": dialogue.done and bool(step.private) and set(step.private or ()) == {"accepted"},
+        "passed": dialogue.done and step.passed,
         "program": step.program,
         "sandbox_failure": step.sandbox_failure,
         "wall_s": step.wall_s,

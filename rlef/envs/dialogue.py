@@ -90,6 +90,11 @@ class Step:
     signals: tuple[str, ...] = ()
     """Signs of cheating (`tasks.signals`)."""
 
+    @property
+    def passed(self) -> bool:
+        """Whether the program passes all tests, public and private."""
+        return bool(self.private) and {*self.public, *(self.private or ())} == {"accepted"}
+
     def turn(self, observation: str, response: str, **tokens: Any) -> Turn:
         """The record of it: what was answered to what, and the token fields of `Turn`."""
         return Turn(

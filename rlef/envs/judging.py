@@ -77,7 +77,8 @@ def judge_programs(dialogues: Sequence[Dialogue], programs: Sequence[str | None]
         }
         for i, report in _judge(through, box, "private", stop_on_failure).items():
             weaker = report if report.trust == "forgeable" else reports[i]
-            reports[i] = replace(reports[i], private=report.private, trust=weaker.trust, signals=report.signals)
+            signals = report.signals if i in decided else ()  # they are of programs that pass the public tests
+            reports[i] = replace(reports[i], private=report.private, trust=weaker.trust, signals=signals)
     judged = [_judged(*one, i in decided) for i, one in enumerate(zip(dialogues, reports, strict=True))]
     return _with_random_feedback(dialogues, programs, _with_rates(dialogues, judged), box)
 

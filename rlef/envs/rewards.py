@@ -55,7 +55,11 @@ class Reward:
     pay: Pay
     private: When = "deciding"
     grouped: bool = False
-    """Needs `Facts.rates`."""
+    """Needs `Facts.rates`, so all private tests: `private` is another than "deciding" then."""
+
+    def __post_init__(self) -> None:
+        if self.grouped and self.private == "deciding":
+            raise RlefError('a grouped reward compares all private tests: Reward(..., private="last", grouped=True)')
 
 
 def execution(facts: Facts) -> float:

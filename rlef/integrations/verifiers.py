@@ -105,7 +105,7 @@ class CodeRepairEnv(vf.Env[CodeRepairEnvConfig]):
                 if step.sandbox_failure:
                     raise vf.SandboxError(f'the sandbox failed on task "{data.name}"')
                 rewards.append(step.reward)
-                passed = step.terminated and step.reward > 0 and set(step.private or ()) == {"accepted"}
+                passed = step.terminated and step.passed
                 if dialogue.done:
                     break
                 segment = await interaction.turn(step.observation)

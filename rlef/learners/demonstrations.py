@@ -10,12 +10,13 @@ import random
 from collections.abc import Sequence
 
 from rlef.config import WarmStartConfig
+from rlef.envs.answers import answer_of
 from rlef.envs.dialogue import Dialogue, DialogueSettings, step_many
 from rlef.episode import Episode, Turn
 from rlef.errors import RlefError
 from rlef.policies.chat import Chat
 from tasks import Task
-from tasks.judge import Box
+from tasks.judge import OURS, Box
 
 
 def split_tasks(tasks: Sequence[Task], config: WarmStartConfig, seed: int) -> tuple[list[Task], list[Task]]:
@@ -65,7 +66,7 @@ def _show(
     seed: int,
 ) -> list[Episode]:
     """Let the reference answer in each dialogue, after the turns `before`."""
-    answers = [f"```python\n{task.references[0].source.strip()}\n```" for task in tasks]
+    answers = [answer_of(task.references[0].source) for task in tasks]
     observations = [talk.observation for talk in talks]
     steps = step_many(talks, answers, box) if talks else []
     shown = []
@@ -76,7 +77,7 @@ def _show(
             whole_prompt=not chat.append_only,
         )  # fmt: skip
         episode = Episode(task.key, seed, (*turns, last))
-        ours = {"sandbox_failure", "checker_failure"} & {*last.public, *(last.private or ())}
+        ours = OURS & {*last.public, *(last.private or ())}
         if not episode.passed and not ours:
             raise RlefError(
                 f'the reference of task "{task.key}" does not pass its tests; `rlef tasks check` lists all such tasks'

@@ -206,8 +206,11 @@ class PPO:
         self.critic_optimiser.zero_grad()
 
     def _step(self) -> float:
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
-        if not torch.isfinite(norm):
+        norm, critic_norm = (
+            torch.nn.utils.clip_grad_norm_(module.parameters(), self.config.max_grad_norm)
+            for module in (self.model, self.critic)
+        )
+        if not torch.isfinite(norm + critic_norm):
             self._forget_gradients()
             raise RlefError(
                 "the gradient is not a number; lower ppo.learning_rate in the run's config.toml, then resume it"

@@ -37,7 +37,7 @@ class SftConfig:
     """Seed of the order."""
     token_budget: int = 2048
     """Tokens of a micro-batch with its padding; longer dialogues are left out."""
-    system: str = ""
+    system: str = "You write Python programs."
     """System message, where a record has no tokens of this model; the chat template's own when empty."""
     out: str = "runs"
     """Folder that the model's folder is made in."""

@@ -65,7 +65,6 @@ class Endpoint:
         self._session = requests.Session()
         if key := os.environ.get(KEY_VARIABLE):
             self._session.headers["Authorization"] = f"Bearer {key}"
-        self._model = config.model or self._only_model()
         again = Retry(
             config.retries, status_forcelist=_BUSY, allowed_methods=None, backoff_factor=0.5, backoff_max=30,
             raise_on_status=False,
@@ -73,6 +72,7 @@ class Endpoint:
         adapter = HTTPAdapter(pool_maxsize=config.concurrency, max_retries=again)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
+        self._model = config.model or self._only_model()
 
     def reply(self, task: str, messages: Sequence[Message], seed: tuple[int, ...], sampling: Sampling) -> str:
         """Text mode: the next message. Raises ContextFull, or RlefError when the server gives no answer."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rlef.rollout import Start
+from rlef.rollout import starts
 from rlef.verifiers.pool import Candidate, answers_of
 from rlef.verifiers.result import VERIFIER
 from rlef.verifiers.score import Score, load_likelihood, load_scores
@@ -23,11 +22,10 @@ Answers = dict[str, list[Candidate]]
 def candidates(stages: Stages, tasks: Sequence[Task], generator: str) -> Answers:
     """Single answers of the generator to held-out tasks."""
     selection = stages.config.selection
-    seeds = random.Random(f"candidates {stages.config.seed}")
-    starts = [Start(task, seeds.getrandbits(63)) for task in tasks for _ in range(selection.samples)]
+    begun = starts(tasks, selection.samples, f"candidates {stages.config.seed}", tasks)
     path = stages.run.folder / "evaluation" / "candidates.jsonl"
     once = replace(stages.settings, turn_limit=1)
-    return answers_of(stages.sample(path, starts, generator, selection.temperature, once, 0))
+    return answers_of(stages.sample(path, begun, generator, selection.temperature, once, 0))
 
 
 def scores(

@@ -202,6 +202,4 @@ def _enough(one: Ranked, k: int) -> bool:
 
 
 def _per_task(rows: Iterable[tuple[str, float, float]]) -> Scores:
-    kept = list(rows)
-    table = np.array([(total, weight) for _, total, weight in kept], dtype=np.float64).reshape(-1, 2)
-    return Scores(tuple(task for task, _, _ in kept), table[:, 0], table[:, 1])
+    return Scores.of({task: (total, weight) for task, total, weight in rows})

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from rlef.envs.answers import answer_of
 from rlef.errors import RlefError
 from rlef.verifiers.pool import Candidate, Pool
-from rlef.verifiers.programs import answer_of, edit_distance, normal_form
+from rlef.verifiers.programs import edit_distance, normal_form
 
 Kind = Literal["product", "repair"]
 

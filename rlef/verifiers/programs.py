@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from rlef.envs.answers import answer_of
 from rlef.policies.chat import Chat
 from rlef.programs import normalised
 
@@ -16,12 +17,6 @@ def edit_distance(first: str, second: str) -> int:
     from rapidfuzz.distance import Levenshtein
 
     return int(Levenshtein.distance(first, second))
-
-
-def answer_of(program: str) -> str:
-    """The answer a program is judged in: one fenced block, without the prose a model may have put around it."""
-    newline = "\n"
-    return f"```python\n{program.strip(newline)}\n```"
 
 
 def encode(chat: Chat, observation: str, program: str) -> tuple[list[int], list[int]]:

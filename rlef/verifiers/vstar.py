@@ -27,6 +27,7 @@ from typing import Any
 import torch
 
 from rlef.config import WarmStartConfig, read_config, save_config
+from rlef.envs.answers import answer_of
 from rlef.episode import Episode, Turn, append_episodes, read_episodes
 from rlef.errors import RlefError
 from rlef.evaluation.command import model_of
@@ -36,13 +37,13 @@ from rlef.learners.sft import warm_start
 from rlef.policies.chat import Chat
 from rlef.policies.load import load_policy
 from rlef.progress import Display
-from rlef.rollout import Start
+from rlef.rollout import starts
 from rlef.run import Run, guard, replacing
 from rlef.verifiers.config import VStarConfig, check_vstar
 from rlef.verifiers.heldout import candidates, clusters, scores
 from rlef.verifiers.pairs import Pair, describe, distinct, make_pairs, read_pairs, write_pairs
 from rlef.verifiers.pool import Candidate, check_training_only, pool_of
-from rlef.verifiers.programs import answer_of, encode, normal_form
+from rlef.verifiers.programs import encode, normal_form
 from rlef.verifiers.result import measure, result_table
 from rlef.verifiers.stages import Stages
 from rlef.verifiers.train import Kind, train_verifier
@@ -135,10 +136,9 @@ class _Job(Stages):
         for number in range(1, self.config.iterations + 1):
             if number > 1:
                 generator = self.generator(number, shown, pool)
-            seeds = random.Random(f"samples {self.config.seed} {number}")
-            starts = [Start(task, seeds.getrandbits(63)) for task in tasks for _ in range(self.config.samples)]
+            begun = starts(tasks, self.config.samples, f"samples {self.config.seed} {number}", self.train)
             path = self.run.folder / "samples" / f"iteration-{number}.jsonl"
-            pool += self.sample(path, starts, generator, self.config.temperature, self.settings, number)
+            pool += self.sample(path, begun, generator, self.config.temperature, self.settings, number)
         return start, generator, pool
 
     def drawn(self, shown: Collection[str]) -> list[Task]:

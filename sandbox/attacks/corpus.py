@@ -15,6 +15,6 @@ NOT_PROGRAMS: dict[str, str] = {
     "processor-side-channels": "caches and load are shared with what runs at the same time; not defended against",
     "engine-that-hangs": "stopping the engine would hit other users; the tests pause and kill containers instead",
     "owner-that-is-killed": "needs a second process; the tests kill one and watch its slots end",
-    "checkers-and-graders": "expected outputs never enter this package; the tests of `tasks` attack the comparison",
+    "checkers-and-graders": "this package knows no expected output; the tests of `tasks` attack the comparison",
 }
 """Threats that no row can show, and why."""

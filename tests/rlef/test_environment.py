@@ -266,3 +266,12 @@ def test_signs_of_cheating_reach_the_record_and_not_the_policy(box, program, sig
     [step] = step_many([Dialogue(task, DialogueSettings(turn_limit=1))], [answer], box)
     assert step.turn("", answer).signals == signs
     assert step.observation == ""
+
+
+def test_private_tests_of_a_program_that_fails_the_public_ones_make_no_sign_and_no_pass(box):
+    task = Task("double", "Print twice the number.", (StdioTest("2\n", "4\n"),), (StdioTest("7\n", "14\n"),))
+    dialogue = Dialogue(task, DialogueSettings(turn_limit=1, reward="fraction"))
+    [step] = step_many([dialogue], ["```python\nn = int(input())\nprint(2 * n if n > 2 else 0)\n```"], box)
+    assert (step.public, step.private) == (("wrong_answer",), ("accepted",))
+    assert not step.passed
+    assert step.signals == ()

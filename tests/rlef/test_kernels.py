@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlef.learners.advantages import lambda_returns, leave_one_out, normalise, value_advantages
+from rlef.learners.advantages import lambda_returns, normalise, value_advantages
 from rlef.learners.losses import explained_variance, mean_log_ratio, policy_loss, value_loss
 
 NAN = float("nan")
@@ -59,22 +59,6 @@ def test_normalise_ignores_what_is_masked_and_knows_equal_rewards():
     assert float(out[mask].std()) == pytest.approx(1, abs=1e-4)
     assert not normalise(torch.ones((2, 2)), mask).any()
     assert not normalise(torch.full((1, 1), 5.0), torch.tensor([[True]])).any()
-
-
-@given(rows, st.lists(st.integers(0, 2), min_size=5, max_size=5))
-def test_leave_one_out_equals_brute_force(returns, groups):
-    turns = max(map(len, returns))
-    table, mask = torch.full((len(returns), turns), NAN), torch.zeros((len(returns), turns), dtype=torch.bool)
-    for i, row in enumerate(returns):
-        table[i, : len(row)], mask[i, : len(row)] = torch.tensor(row), True
-    got = leave_one_out(table, mask, torch.tensor(groups[: len(returns)]))
-    for i, row in enumerate(returns):
-        for t in range(turns):
-            others = [
-                other[t] for k, other in enumerate(returns) if k != i and groups[k] == groups[i] and t < len(other)
-            ]
-            want = row[t] - sum(others) / len(others) if t < len(row) and others else 0.0
-            assert float(got[i, t]) == pytest.approx(want, abs=1e-5)
 
 
 def test_scaling_without_centre_leaves_zero_alone():

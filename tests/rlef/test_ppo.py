@@ -220,3 +220,14 @@ def test_choices_that_do_not_go_together_are_refused(fields, message):
 def test_a_comparison_needs_two_samples():
     with pytest.raises(RlefError, match=r"rollout.samples = 1: must be at least 2 with ppo.baseline = 'group'"):
         check(TrainConfig(rollout=RolloutConfig(samples=1), ppo=PPOConfig(baseline="group")))
+
+
+def test_a_critic_that_is_no_number_stops_the_run_before_the_step(episodes):
+    """Its values do not reach the policy's loss here, so the policy's gradient tells nothing."""
+    ppo = learner(baseline="leave_one_out")
+    with torch.no_grad():
+        for parameter in ppo.critic.parameters():
+            parameter.fill_(float("nan"))
+    with pytest.raises(RlefError, match="not a number"):
+        ppo.update(episodes, 0)
+    assert same(ppo.model, tiny())

@@ -237,3 +237,8 @@ def test_critic_information_is_apart(box):
     plain = gymnasium.make("rlef/CodeRepair-v0", suite=[TASK], box=box)
     plain.reset(seed=0)
     assert "critic" not in plain.step(below(6))[4]
+
+
+def test_a_grouped_reward_needs_all_private_tests():
+    with pytest.raises(RlefError, match="all private tests"):
+        Reward(lambda facts: 0.0, grouped=True)

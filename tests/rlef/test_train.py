@@ -83,16 +83,27 @@ def test_run_folder(finished):
     assert steps == [0, 1, 2, 3, 3]
     learned = numbers(run)[1]
     assert {"rollout/reward", "losses/approx_kl", "losses/clipfrac", "losses/explained_variance", "kl/reference",
-            "rollout/repair_rate", "rollout/repeated_program", "losses/entropy"} <= set(learned)  # fmt: skip
+            "rollout/repair_rate", "losses/entropy"} <= set(learned)  # fmt: skip
     assert load_config(run.folder / "config.toml") == run.config
     assert not list(run.folder.rglob("*.part"))
 
 
-def test_training_changes_the_policy_and_only_what_it_should(finished):
-    run, _ = finished
+def test_training_changes_the_policy_and_only_what_it_should(tiny_model, tmp_path):
+    config = small(tiny_model, tmp_path)
+    run = Run.create(dataclasses.replace(config, ppo=dataclasses.replace(config.ppo, frozen_layers=1)))
+    train(run)
     start, end = weights(run, "warm-start"), weights(run)
-    assert any(not torch.equal(start[name], end[name]) for name in start)
+    moved = {name for name in start if not torch.equal(start[name], end[name])}
+    frozen = {name for name in start if "embed_tokens" in name or ".layers.0." in name}
+    assert any(".layers.1." in name for name in moved)
+    assert not moved & frozen
     assert all(torch.isfinite(value).all() for value in end.values())
+
+
+def test_more_frozen_layers_than_there_are(tiny_model, tmp_path):
+    config = small(tiny_model, tmp_path)
+    with pytest.raises(RlefError, match="frozen_layers"):
+        train(Run.create(dataclasses.replace(config, ppo=dataclasses.replace(config.ppo, frozen_layers=99))))
 
 
 @pytest.mark.parametrize("updates_done", [1, 2])

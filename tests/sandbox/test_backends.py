@@ -193,3 +193,9 @@ def test_mistakes_have_a_remedy(monkeypatch, tmp_path):
     monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/bwrap")
     with pytest.raises(SandboxError, match="no basic mode"):
         BubblewrapBackend(None, 2048, "basic")
+
+
+def test_the_environment_names_the_backend(monkeypatch):
+    monkeypatch.setenv("RLEF_SANDBOX_BACKEND", "nowhere")
+    with pytest.raises(SandboxError, match="nowhere"):
+        Sandbox(slots=1)

@@ -79,10 +79,13 @@ def test_a_crash_is_no_wrong_answer_in_either_style(box, style):
 
 
 def test_hostile_output_reaches_the_judge_as_data(box):
-    """The candidate's output pretends to be the judge's exit, and then the rest of a frame."""
-    attack = Program("import sys\nsys.stdout.write('0 0 0\\n42\\n\\0__import__(\"os\")._exit(42)')")
-    task = dataclasses.replace(TASK, special_judge=SpecialJudge(Program(TESTLIB_PY), "testlib"))
-    assert not judge(task, attack, box).passed
+    """The candidate's output pretends to be the rest of a frame and the judge's yes. A judge that runs it says yes."""
+    attack = Program("print('__import__(\"os\")._exit(0)')")
+    reads = "import sys\ntext = open(sys.argv[2]).read()\n"
+    honest = SpecialJudge(Program(reads + "sys.exit(0 if text.strip() == '5' else 1)"), "testlib")
+    fooled = SpecialJudge(Program(reads + "eval(text)\nsys.exit(1)"), "testlib")
+    assert judge(dataclasses.replace(TASK, special_judge=honest), attack, box).verdict is Verdict.WRONG_ANSWER
+    assert judge(dataclasses.replace(TASK, special_judge=fooled), attack, box).passed
 
 
 def test_candidates_that_fail_are_not_shown_to_the_judge(box):

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rlef.envs.answers import answer_of
 from rlef.episode import Episode, Turn
 from rlef.errors import RlefError
 from rlef.verifiers.pairs import describe, distinct, make_pairs, read_pairs, write_pairs
 from rlef.verifiers.pool import check_training_only, pool_of
-from rlef.verifiers.programs import answer_of, edit_distance, normal_form
+from rlef.verifiers.programs import edit_distance, normal_form
 
 FAILURES = ("wrong_answer", "runtime_error", "time_limit")
 

@@ -7,13 +7,14 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
+from rlef.envs.answers import answer_of
 from rlef.errors import RlefError
 from rlef.learners.optimiser import autocast
 from rlef.policies.load import load_policy
 from rlef.verifiers import score
 from rlef.verifiers.config import VerifierConfig
 from rlef.verifiers.pairs import Pair
-from rlef.verifiers.programs import answer_of, edit_distance, encode
+from rlef.verifiers.programs import edit_distance, encode
 from rlef.verifiers.score import Scorer, likelihoods, load_likelihood, load_scores, read_note
 from rlef.verifiers.train import encode_pairs, train_verifier
 
