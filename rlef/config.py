@@ -63,6 +63,9 @@ class RolloutConfig:
     """Tasks per update."""
     samples: int = 4
     """Episodes per task and update."""
+    draw: Literal["in_turn", "learnable"] = "in_turn"
+    """Which tasks: all in random order, or rather those of families whose samples were neither all solved nor all
+    failed."""
     temperature: float = 1.0
     """Sampling temperature [1]."""
     max_new_tokens: int = 64

@@ -99,6 +99,10 @@ class Run:
         with guard(self.folder):
             append_episodes(self.folder / "episodes.jsonl", episodes)
 
+    def episodes(self) -> Iterator[Episode]:
+        """The training episodes so far."""
+        return read_episodes(self.folder / "episodes.jsonl")
+
     def evaluation(self, name: str) -> list[Episode] | None:
         """Episodes of a finished evaluation, None when it is not there."""
         path = self.folder / "evaluation" / f"{name}.jsonl"

@@ -10,16 +10,17 @@ import copy
 import dataclasses
 import os
 import platform
-import random
 import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
+from itertools import groupby
 from typing import Any
 
 from rlef.checkpoints import decline, keep
 from rlef.config import TrainConfig
+from rlef.curriculum import Learnability, in_turn
 from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import Episode
 from rlef.evaluation.evaluate import evaluate, outcomes_of, usable_tasks
@@ -32,7 +33,7 @@ from rlef.progress import Display
 from rlef.report.curves import draw_curves
 from rlef.report.page import write_report
 from rlef.report.table import result_table
-from rlef.rollout import Start, check_health, collect, starts
+from rlef.rollout import check_health, collect, starts
 from rlef.run import Run, guard
 from rlef.warm_start import teach
 from sandbox import Sandbox
@@ -166,10 +167,17 @@ class _Job:
         """RLEF updates from `done` on; returns how many are done now."""
         config = self.config
         sampling = Sampling(config.rollout.temperature, 1.0, config.rollout.max_new_tokens)
+        learnability = Learnability(self.tasks)
+        for _, earlier in groupby(self.run.episodes(), key=lambda episode: episode.step):
+            learnability.see(list(earlier))
         with self.display.training(config.ppo.updates, done) as show, self.interrupt.postponed():
             for number in range(done, config.ppo.updates):
                 started = time.monotonic()
-                begun = _starts(self.tasks, config, number)
+                if config.rollout.draw == "learnable":
+                    chosen = learnability.draw(config.rollout.tasks, config.seed, number)
+                else:
+                    chosen = in_turn(self.tasks, config.rollout.tasks, config.seed, number)
+                begun = starts(chosen, config.rollout.samples, f"episodes {config.seed} {number}", self.tasks)
                 episodes = collect(
                     begun, engine, policy.chat, self.box, sampling=sampling, settings=self.settings,
                     context=self.context(policy), step=number, suite=self.suite, progress=show.rollout(len(begun)),
@@ -185,6 +193,7 @@ class _Job:
                     "time/learn_s": ended - sampled,
                     "time/sampled_tokens_per_s": tokens / (sampled - started),
                 }
+                learnability.see(episodes)
                 self.run.add_episodes(episodes)
                 self.run.log(number + 1, metrics)
                 show.update(metrics)
@@ -215,17 +224,6 @@ def _result(config: TrainConfig, run: Run, suite: str) -> dict[str, Any]:
         "minutes": run.minutes(),
         "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
     }
-
-
-def _starts(tasks: Sequence[Task], config: TrainConfig, number: int) -> list[Start]:
-    """Tasks and seeds of an update: the split in random order, again and again, `samples` episodes a task."""
-    first = number * config.rollout.tasks
-    chosen = []
-    for place in range(first, first + config.rollout.tasks):
-        epoch, offset = divmod(place, len(tasks))
-        order = random.Random(f"tasks {config.seed} {epoch}").sample(range(len(tasks)), len(tasks))
-        chosen.append(tasks[order[offset]])
-    return starts(chosen, config.rollout.samples, f"episodes {config.seed} {number}", tasks)
 
 
 def _describe(episodes: Sequence[Episode]) -> dict[str, float]:
