@@ -66,7 +66,7 @@ def main() -> None:
     programs = tuple(RIGHT.values()) + tuple(WRONG.values())
     columns = {
         "rlef, call tests": ours(programs, CallTest((20, 22), 42)),
-        "rlef, assert tests (forgeable)": ours(programs, AssertTest(ASSERTION)),
+        "rlef, assert tests": ours(programs, AssertTest(ASSERTION)),
     }
     absent = {name: reason for name in PEERS if (reason := installed(name))}
     for name in PEERS:

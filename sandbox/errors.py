@@ -1,7 +1,7 @@
 """The errors a caller of the sandbox can see.
 
-There are two: `SandboxError` for what the caller can repair (its message says how), and `SlotLost`, which never leaves
-the package: the pool turns it into a retry, and after that into an `Execution`.
+`SandboxError` is for what the caller can repair (its message says how). `SlotLost` and `SlotMissing` never leave the
+package: the pool turns them into a retry, and after that into an `Execution`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,10 @@ from sandbox.program import Execution
 
 class SandboxError(Exception):
     """The sandbox cannot do what was asked; the message carries the remedy."""
+
+
+class SlotMissing(Exception):
+    """There is no slot where there should be one."""
 
 
 class SlotLost(Exception):

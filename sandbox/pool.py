@@ -8,7 +8,6 @@ well, a harmless program on a third decides who is to blame: the submission (it 
 from __future__ import annotations
 
 import os
-import queue
 import threading
 import weakref
 from collections.abc import Iterable, Sequence
@@ -18,26 +17,16 @@ from typing import Any
 
 from sandbox.backends import open_backend
 from sandbox.checks import check_defences, check_submission, refuse
-from sandbox.errors import SandboxError, SlotLost
+from sandbox.driving import Driven, drive
+from sandbox.errors import SandboxError, SlotLost, SlotMissing
+from sandbox.places import CLOSED, Places
 from sandbox.program import Execution, Limits, Program, Status, Submission
 from sandbox.runner import values
-from sandbox.slot import Slot
 
 _RUNNER_MB = 384
 """On top of what programs may use: the runner, with one input and its output in memory."""
-_RUNS_PER_SLOT = 20_000
-_BEAT_S = 5.0
 _BACK_OFF_S = 1.0
 _SENTINEL = Program("print(input())")
-_CLOSED = "this Sandbox is closed; make a new one"
-
-
-class _Place:
-    """Where a slot is, or is to be."""
-
-    def __init__(self) -> None:
-        self.slot: Slot | None = None
-        self.error: SandboxError | None = None
 
 
 class Sandbox:
@@ -73,16 +62,12 @@ class Sandbox:
         self.backend, self.passed_over = open_backend(
             backend or os.environ.get("RLEF_SANDBOX_BACKEND") or "docker", image, memory_mb + _RUNNER_MB, mode
         )
-        self._places = [_Place() for _ in range(count)]
-        self._free: queue.SimpleQueue[_Place] = queue.SimpleQueue()
         self._closed = threading.Event()
-        self._ever_worked = False
         weakref.finalize(self, self.backend.close)
+        self._places = Places(self.backend, count, self._closed)
+        self._drivers: Places | None = None
+        self._opening = threading.Lock()
         self._workers = ThreadPoolExecutor(count, thread_name_prefix="sandbox")
-        self._lifecycle = ThreadPoolExecutor(2 * count, thread_name_prefix="sandbox-slots")
-        for place in self._places:
-            self._lifecycle.submit(self._open, place)
-        threading.Thread(target=_keep_alive, args=(weakref.ref(self), self._closed), daemon=True).start()
 
     def run(self, program: Program, inputs: Sequence[bytes], limits: Limits | None = None) -> list[Execution]:
         """One Execution per input, in order."""
@@ -114,8 +99,7 @@ class Sandbox:
         `entry` is a function's name or `Class.method`. Arguments and values are plain data: exact built-in types.
         Raises SandboxError for arguments that are not.
         """
-        if program.language != "python":
-            raise SandboxError(f"functions can be called in python only, not in {program.language}")
+        _only_python(program)
         if not all(part.isidentifier() for part in entry.split(".")):
             raise SandboxError(f"{entry!r} is not the name of a function")
         try:
@@ -123,6 +107,35 @@ class Sandbox:
         except values.NotPlainData as error:
             raise SandboxError(f"an argument cannot be sent: {error}") from error
         return self._finish(self._prepare(Submission(program, inputs, limits or Limits())), entry, False, ())
+
+    def drive(self, driver: Program, program: Program, limits: Limits | None = None) -> Driven:
+        """Run `driver`, for which functions of `program` are its own, though that runs in another slot.
+
+        Names that the driver does not define and Python does not know are functions of the program, and so is whatever
+        `__function__("name")` returns. Arguments and values cross as plain data, subclasses of the built-in types as
+        those; exceptions cross as the nearest built-in one; what a function does to its arguments is done to the
+        driver's. `limits` hold for the program from its start to the driver's end, and again for the driver.
+        """
+        _only_python(driver)
+        _only_python(program)
+        if why := refuse(driver.source):
+            raise SandboxError(f"the driver: {why.detail}")
+        limits = limits or Limits()
+        self._prepare(Submission(program, [b""], limits))
+        if refusal := refuse(program.source):
+            return Driven(refusal)
+        lost: list[str] = []
+        missing: list[str] = []
+        while len(lost) < 2 and len(missing) < 2:
+            try:
+                with self._driver_places().leased() as driver_slot, self._places.leased() as program_slot:
+                    return drive(driver_slot, program_slot, driver, program, limits)
+            except SlotMissing as error:
+                missing.append(str(error))
+                self._closed.wait(_BACK_OFF_S)
+            except SlotLost as loss:
+                lost.append(str(loss))
+        return Driven(self._blame(lost, missing))
 
     def run_undefended(self, submission: Submission, off: Sequence[str]) -> list[Execution]:
         """Run with some defences of the run left out, then destroy the slot. Only for proving that they matter.
@@ -136,24 +149,27 @@ class Sandbox:
     def protections(self) -> dict[str, Any]:
         """What is active in a slot: mode, control group version, system call filter."""
         if self._closed.is_set():
-            raise SandboxError(_CLOSED)
-        place = self._lease()
+            raise SandboxError(CLOSED)
+        place = self._places.lease()
         try:
             if place.slot is None:
-                raise place.error or SandboxError(_CLOSED)
+                raise place.error or SandboxError(CLOSED)
             return dict(place.slot.protections)
         finally:
-            self._free.put(place)
+            self._places.release(place)
 
     def close(self) -> None:
         """End every slot. Runs that are under way end as SANDBOX_FAILURE."""
         if self._closed.is_set():
             return
         self._closed.set()
-        for slot in [place.slot for place in self._places if place.slot]:
-            self._lifecycle.submit(slot.destroy)
+        with self._opening:
+            everywhere = [places for places in (self._places, self._drivers) if places is not None]
+        for places in everywhere:
+            places.end()
         self._workers.shutdown(wait=True)
-        self._lifecycle.shutdown(wait=True)
+        for places in everywhere:
+            places.close()
         self.backend.close()
 
     def __enter__(self) -> Sandbox:
@@ -167,7 +183,7 @@ class Sandbox:
     def _prepare(self, submission: Submission) -> Submission:
         """Refuse what is the caller's mistake. What a model may have written is not: that becomes an Execution."""
         if self._closed.is_set():
-            raise SandboxError(_CLOSED)
+            raise SandboxError(CLOSED)
         check_submission(submission, self._memory_mb)
         return submission
 
@@ -181,11 +197,11 @@ class Sandbox:
         lost: list[str] = []  # slots that ended with the submission in them
         missing: list[str] = []  # slots there should have been
         while len(done) < len(submission.inputs) and len(lost) < 2 and len(missing) < 2:
-            place = self._lease()
+            place = self._places.lease()
             if place.slot is None:
                 missing.append(f"no slot: {place.error}")
                 self._closed.wait(_BACK_OFF_S)
-                self._replace(place)
+                self._places.replace(place)
                 continue
             left = submission.inputs[len(done) :]
             try:
@@ -196,15 +212,15 @@ class Sandbox:
             except SlotLost as loss:
                 done += loss.results
                 lost.append(str(loss))
-                self._replace(place)
+                self._places.replace(place)
             except BaseException:
-                self._replace(place)  # a run may be under way in it
+                self._places.replace(place)  # a run may be under way in it
                 raise
             else:
                 if without:
-                    self._replace(place)
+                    self._places.replace(place)
                 else:
-                    self._give_back(place)
+                    self._places.give_back(place)
                 return done
             if stop_on_failure and done and done[-1].status is not Status.OK:
                 return done
@@ -213,10 +229,19 @@ class Sandbox:
             return done
         return done + [self._blame(lost, missing)] * (1 if stop_on_failure else left_over)
 
+    def _driver_places(self) -> Places:
+        """As many slots again, from the first driver on. Programs never run in them."""
+        with self._opening:
+            if self._closed.is_set():
+                raise SandboxError(CLOSED)
+            if self._drivers is None:
+                self._drivers = Places(self.backend, len(self._places), self._closed)
+            return self._drivers
+
     def _blame(self, lost: list[str], missing: list[str]) -> Execution:
         why = "; then ".join(lost + missing)
         if not missing and not self._closed.is_set():
-            place = self._lease()
+            place = self._places.lease()
             healthy = False
             try:
                 if place.slot is not None:
@@ -225,71 +250,14 @@ class Sandbox:
                 pass
             finally:
                 if healthy:
-                    self._give_back(place)
+                    self._places.give_back(place)
                 else:
-                    self._replace(place)
+                    self._places.replace(place)
             if healthy:
                 return Execution(Status.SECURITY_VIOLATION, detail=f"the program brought down two slots: {why}")
         return Execution(Status.SANDBOX_FAILURE, detail=why)
 
-    def _lease(self) -> _Place:
-        """A place that is free; one without a slot when none can be had. Raises SandboxError if there never was one."""
-        for _ in range(2 * len(self._places)):
-            place = self._free.get()
-            if place.slot is None and place.error is not None and not self._ever_worked:
-                error = place.error
-                self._replace(place)
-                raise error
-            if place.slot is None or place.slot.alive():
-                return place
-            self._replace(place)  # it died while idle: the engine restarted, the machine slept. Nobody is to blame.
-        return self._free.get()
 
-    def _give_back(self, place: _Place) -> None:
-        if place.slot is not None and place.slot.runs >= _RUNS_PER_SLOT:
-            self._replace(place)
-        else:
-            self._free.put(place)
-
-    def _replace(self, place: _Place) -> None:
-        slot, place.slot = place.slot, None
-        try:
-            if slot is not None:
-                self._lifecycle.submit(slot.destroy)
-            self._lifecycle.submit(self._open, place)
-        except RuntimeError:  # closed meanwhile; whoever waits for a place must still get one
-            if slot is not None:
-                slot.destroy()
-            place.error = SandboxError(_CLOSED)
-            self._free.put(place)
-
-    def _open(self, place: _Place) -> None:
-        try:
-            if self._closed.is_set():
-                raise SandboxError(_CLOSED)
-            cell = self.backend.start()
-            try:
-                slot = Slot(cell)
-            except BaseException:
-                cell.destroy()
-                raise
-        except Exception as error:
-            place.error = error if isinstance(error, SandboxError) else SandboxError(f"no slot starts: {error}")
-        else:
-            self._ever_worked = True
-            place.slot, place.error = slot, None
-            if self._closed.is_set():
-                slot.destroy()
-        self._free.put(place)
-
-
-def _keep_alive(box: weakref.ref[Sandbox], closed: threading.Event) -> None:
-    while not closed.wait(_BEAT_S):
-        sandbox = box()
-        if sandbox is None:
-            return
-        for place in sandbox._places:
-            slot = place.slot
-            if slot is not None:
-                slot.beat()
-        del sandbox
+def _only_python(program: Program) -> None:
+    if program.language != "python":
+        raise SandboxError(f"functions can be called in python only, not in {program.language}")

@@ -1,8 +1,9 @@
 """One warm slot: a cell with a runner, one submission at a time.
 
-The host writes all inputs of a submission ahead and reads results as they come, in one loop, so neither side can
-block the other. Whatever is not the expected answer within the expected time makes the slot lost; the pool then takes
-another.
+A run takes its input and answers once (`run`), or it talks: messages go to it and come from it until it ends (`begin`,
+`tell`, `hear`). The host writes all inputs of a submission ahead and reads results as they come, in one loop, so
+neither side can block the other. Whatever is not the expected answer within the expected time makes the slot lost; the
+pool then takes another.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, replace
+from typing import Any, Literal
 
 from sandbox import protocol
 from sandbox.backends import Cell
@@ -29,6 +30,9 @@ _HELLO_S = 60.0
 _GRACE_S = 20.0
 """Longer than the runner itself needs to give up on a run that does not die."""
 _BEAT_S = 5.0
+DRIVER_FILE = "test.py"
+"""What tracebacks call the text of a driver."""
+Role = Literal["functions", "driver"]
 
 
 class Slot:
@@ -43,6 +47,8 @@ class Slot:
         self._unsent: deque[memoryview] = deque()
         self._busy = threading.Lock()
         self._last_sent = time.monotonic()
+        self._talk = ""
+        self._deadline = 0.0
         self.runs = 0
         hello = self._receive(time.monotonic() + _HELLO_S, []).header
         if hello.get("op") != "hello" or hello.get("version") != protocol.VERSION:
@@ -73,35 +79,49 @@ class Slot:
         without: Sequence[str],
     ) -> list[Execution]:
         language = LANGUAGES[program.language]
-        identity = secrets.token_hex(8)
-        load = {
-            "op": "load", "id": identity, "language": language.spec(), "entry": entry,
-            "limits": {**asdict(limits), "cpu_s": limits.wall_s if limits.cpu_s is None else limits.cpu_s},
-            "stop_on_failure": stop_on_failure, "without": list(without),
-        }  # fmt: skip
-        self._send(load, program.source.encode("utf-8", "surrogatepass"))
+        identity = self._load(program, language, limits, entry, "", stop_on_failure, without)
         for index, data in enumerate(inputs):
             self._send({"op": "run", "id": identity, "index": index}, data)
         results: list[Execution] = []
         patience = limits.wall_s + _GRACE_S
         for index in range(len(inputs)):
             deadline = time.monotonic() + patience + (_compile_patience(language) if index == 0 else 0.0)
-            frame = self._receive(deadline, results)
-            header = frame.header
-            if header.get("op") == "fault":
-                raise SlotLost(str(header.get("detail")), results)
-            if header.get("op") != "result" or header.get("id") != identity or header.get("index") != index:
-                raise SlotLost("the answer is not to the question", results)
+            run = _result(self._receive(deadline, results), identity, index, entry is not None, results)
             self.runs += 1
-            if header.get("status") == "skipped":
-                continue
-            if header.get("status") == "no_compiler":
-                raise SandboxError(f"{header.get('detail')}; add it to the image, or use one that holds it")
-            try:
-                results.append(_execution(frame, entry is not None))
-            except (KeyError, ValueError, TypeError, IndexError) as error:
-                raise SlotLost(f"the answer makes no sense: {error!r}", results) from error
+            if run is not None:
+                results.append(run)
         return results
+
+    def begin(self, program: Program, limits: Limits, role: Role) -> None:
+        """Start a run that talks. As "functions" it answers calls of what the program defines, as "driver" it makes
+        them (`sandbox.runner.dialogue`)."""
+        language = LANGUAGES[program.language]
+        if role == "driver":
+            language = replace(language, file_name=DRIVER_FILE)
+        with self._busy:
+            self._talk = self._load(program, language, limits, None, role, False, ())
+            self._send({"op": "run", "id": self._talk, "index": 0}, b"")
+            self._deadline = time.monotonic() + limits.wall_s + _GRACE_S
+            self._write_now()
+
+    def tell(self, message: bytes | None) -> None:
+        """Hand the run a message, which is also its turn to speak; None when there is no more to come."""
+        with self._busy:
+            header = {"op": "hang_up" if message is None else "tell", "id": self._talk}
+            self._send(header, *([] if message is None else [message]))
+            self._write_now()
+
+    def hear(self) -> bytes | Execution:
+        """What the run says when it is its turn, or how it ended. Raises SlotLost."""
+        with self._busy:
+            frame = self._receive(self._deadline, ())
+        if frame.header.get("op") == "said" and frame.header.get("id") == self._talk and len(frame.blobs) == 1:
+            return frame.blobs[0]
+        run = _result(frame, self._talk, 0, False, ())
+        self.runs += 1
+        if run is None:
+            raise SlotLost("the answer makes no sense")
+        return run
 
     def alive(self) -> bool:
         """Whether the runner of an idle slot is still there, and silent as it should be."""
@@ -114,13 +134,11 @@ class Slot:
         return False
 
     def beat(self) -> None:
-        """Tell an idle runner that its owner lives. A busy one hears it from `run`."""
+        """Tell an idle runner that its owner lives. One that is waited for hears it from `_receive`."""
         if self._busy.acquire(blocking=False):
             try:
                 self._beat()
-                self._write()
-            except (OSError, SlotLost):
-                pass  # the next run will find out
+                self._write_now()
             finally:
                 self._busy.release()
 
@@ -133,6 +151,19 @@ class Slot:
     def _beat(self) -> None:
         if not self._unsent and time.monotonic() - self._last_sent > _BEAT_S:
             self._send({"op": "beat"})
+
+    def _load(
+        self, program: Program, language: Language, limits: Limits, entry: str | None, role: str, stop: bool,
+        without: Sequence[str],
+    ) -> str:  # fmt: skip
+        identity = secrets.token_hex(8)
+        load = {
+            "op": "load", "id": identity, "language": language.spec(), "entry": entry, "role": role,
+            "limits": {**asdict(limits), "cpu_s": limits.wall_s if limits.cpu_s is None else limits.cpu_s},
+            "stop_on_failure": stop, "without": list(without),
+        }  # fmt: skip
+        self._send(load, program.source.encode("utf-8", "surrogatepass"))
+        return identity
 
     def _send(self, header: dict[str, Any], *blobs: bytes) -> None:
         self._unsent.append(memoryview(protocol.encode(header, *blobs)))
@@ -152,6 +183,10 @@ class Slot:
                 self._unsent.popleft()
             else:
                 self._unsent[0] = data[sent:]
+
+    def _write_now(self) -> None:
+        with contextlib.suppress(OSError, ValueError):  # whoever reads next will find out
+            self._write()
 
     def _receive(self, deadline: float, done: Sequence[Execution]) -> protocol.Frame:
         while not self._frames:
@@ -179,6 +214,25 @@ class Slot:
 
 def _compile_patience(language: Language) -> float:
     return language.compile_wall_s + _GRACE_S if language.compile else 0.0
+
+
+def _result(
+    frame: protocol.Frame, identity: str, index: int, called: bool, done: Sequence[Execution]
+) -> Execution | None:
+    """The end of run `index`; None when it was left out. Raises SlotLost for anything else."""
+    header = frame.header
+    if header.get("op") == "fault":
+        raise SlotLost(str(header.get("detail")), done)
+    if header.get("op") != "result" or header.get("id") != identity or header.get("index") != index:
+        raise SlotLost("the answer is not to the question", done)
+    if header.get("status") == "skipped":
+        return None
+    if header.get("status") == "no_compiler":
+        raise SandboxError(f"{header.get('detail')}; add it to the image, or use one that holds it")
+    try:
+        return _execution(frame, called)
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        raise SlotLost(f"the answer makes no sense: {error!r}", done) from error
 
 
 def _execution(frame: protocol.Frame, called: bool) -> Execution:

@@ -3,21 +3,19 @@
 Expected outputs stay here; the sandbox sees programs and inputs. A special judge is shown them, in a run of its own
 after the candidate is through.
 
-One kind of test is weaker: an `AssertTest` brings code that must run next to the candidate. It runs in the candidate's
-process and is believed when a random word, read from standard input after the asserts, ends the output. A candidate
-that reads standard input first can forge that, hence `trust="forgeable"`.
+A report is `forgeable` when the code of an assert test had to run in the candidate's own process
+(`tasks.asserting`), else `sound`.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, Protocol
 
 from sandbox.program import Execution, Limits, Program, Status, Submission
-from tasks import special
+from tasks import asserting, special
 from tasks.checkers import VALUE_ONLY, checker, share_of_cases
 from tasks.errors import TaskError
 from tasks.report import OURS, PrivateResult, Report, TestResult, Trust, Verdict, group_credit, test_credit
@@ -38,11 +36,8 @@ FIRST_WAVE = 16
 _CALLERS = 32
 
 
-class Box(Protocol):
-    """What the judge needs of a `sandbox.Sandbox`. `call` is used from several threads at once."""
-
-    def run_many(self, submissions: Sequence[Submission], stop_on_failure: bool = ...) -> list[list[Execution]]:
-        """Run each program on each of its inputs, order kept."""
+class Box(asserting.Box, Protocol):
+    """What the judge needs of a `sandbox.Sandbox`. Everything is used from several threads at once."""
 
     def call(
         self, program: Program, entry_point: str, arguments: Sequence[Sequence[Any]], limits: Limits
@@ -87,6 +82,7 @@ class _Outcome(NamedTuple):
     verdict: Verdict
     share: float
     run: Execution
+    trust: Trust = "sound"
 
 
 def _report(pair: tuple[Task, Program], shown: Sequence[_Outcome], hidden: Sequence[_Outcome]) -> Report:
@@ -94,7 +90,7 @@ def _report(pair: tuple[Task, Program], shown: Sequence[_Outcome], hidden: Seque
     return Report(
         tuple(TestResult(one.verdict, one.test, one.run) for one in shown),
         tuple(PrivateResult(one.verdict, one.run.cpu_s, one.run.wall_s, one.run.peak_mb, one.share) for one in hidden),
-        "forgeable" if any(isinstance(one.test, AssertTest) for one in (*shown, *hidden)) else "sound",
+        "forgeable" if any(one.trust == "forgeable" for one in (*shown, *hidden)) else "sound",
         signals(*pair, [(one.test, one.verdict, one.run) for one in hidden]) if public_passed else (),
     )
 
@@ -108,8 +104,6 @@ class _Job:
     places: list[int]
     """Indices of its tests, in the order of the inputs."""
     submission: Submission
-    word: str = ""
-    """What the output of an assert test must end with."""
 
 
 def _jobs(owner: int, task: Task, program: Program, tests: Sequence[Test]) -> Iterator[_Job]:
@@ -117,11 +111,6 @@ def _jobs(owner: int, task: Task, program: Program, tests: Sequence[Test]) -> It
     if stdio:
         inputs = [_bytes(test.input) for test in stdio.values()]
         yield _Job(owner, list(stdio), Submission(program, inputs, task.limits))
-    for j, test in enumerate(tests):
-        if isinstance(test, AssertTest):
-            word = secrets.token_hex(16)
-            whole = _with_asserts(_around(task, program), test)
-            yield _Job(owner, [j], Submission(whole, [f"{word}\n".encode()], task.limits), word)
 
 
 def _run_in_waves(
@@ -147,26 +136,35 @@ def _run(
     """Outcomes of each program's tests, in order; `stop_on_failure` leaves out runs after one that did not end well."""
     outcomes: list[dict[int, _Outcome]] = [{} for _ in pairs]
 
-    def note(owner: int, place: int, run: Execution, word: str = "") -> None:
+    def note(owner: int, place: int, run: Execution, trust: Trust = "sound") -> None:
         test = tests[owner][place]
-        outcomes[owner][place] = _Outcome(test, *_decide(pairs[owner][0], test, run, word))
+        outcomes[owner][place] = _Outcome(test, *_decide(pairs[owner][0], test, run), run, trust)
 
     calls = [
         (owner, places)
         for owner in range(len(pairs))
         if (places := [j for j, test in enumerate(tests[owner]) if isinstance(test, CallTest)])
     ]
-    if calls:
-        with ThreadPoolExecutor(min(_CALLERS, len(calls)), thread_name_prefix="judge") as callers:
+    asserts = [
+        (owner, place, test)
+        for owner in range(len(pairs))
+        for place, test in enumerate(tests[owner])
+        if isinstance(test, AssertTest)
+    ]
+    if calls or asserts:
+        with ThreadPoolExecutor(min(_CALLERS, len(calls) + len(asserts)), thread_name_prefix="judge") as callers:
             runs = callers.map(lambda one: _call(pairs[one[0]], [tests[one[0]][j] for j in one[1]], box), calls)
             for (owner, places), executions in zip(calls, runs, strict=True):
                 for place, run in zip(places, executions, strict=True):
                     note(owner, place, run)
+            asserted = callers.map(lambda one: _assert(pairs[one[0]], one[2], box), asserts)
+            for (owner, place, _), (run, trust) in zip(asserts, asserted, strict=True):
+                note(owner, place, run, trust)
     jobs = [job for owner, pair in enumerate(pairs) for job in _jobs(owner, *pair, tests[owner])]
     batch = box.run_many([job.submission for job in jobs], stop_on_failure=stop_on_failure) if jobs else []
     for job, executions in zip(jobs, batch, strict=True):
         for place, run in zip(job.places, executions, strict=not stop_on_failure):
-            note(job.owner, place, run, job.word)
+            note(job.owner, place, run)
     _ask_special_judges(pairs, outcomes, box)
     return [[found[j] for j in sorted(found)] for found in outcomes]
 
@@ -177,13 +175,19 @@ def _call(pair: tuple[Task, Program], tests: Sequence[Any], box: Box) -> list[Ex
     return box.call(_around(task, program), str(entry), [list(test.arguments) for test in tests], task.limits)
 
 
+def _assert(pair: tuple[Task, Program], test: AssertTest, box: Box) -> asserting.Asserted:
+    task, program = pair
+    references = [_around(task, reference) for reference in task.references if reference.language == "python"]
+    return asserting.run_assert(task, test, _around(task, program), references, box)
+
+
 def _ask_special_judges(
     pairs: Sequence[tuple[Task, Program]], outcomes: Sequence[dict[int, _Outcome]], box: Box
 ) -> None:
     """Replace the verdicts on outputs that a special judge decides about."""
     waiting, asked = [], []
     for (task, _), found in zip(pairs, outcomes, strict=True):
-        for place, (test, _, _, run) in found.items():
+        for place, (test, _, _, run, _) in found.items():
             if task.special_judge and isinstance(test, StdioTest) and run.status is Status.OK:
                 parts = _bytes(test.input), _bytes(test.output), run.stdout
                 if sum(map(len, parts)) < special.MAX_FRAME_BYTES - 100:
@@ -194,26 +198,24 @@ def _ask_special_judges(
         found[place] = found[place]._replace(verdict=said, share=float(said is Verdict.ACCEPTED))
 
 
-def _decide(task: Task, test: Test, run: Execution, word: str) -> tuple[Verdict, float, Execution]:
+def _decide(task: Task, test: Test, run: Execution) -> tuple[Verdict, float]:
     """Verdict and share of one run. What a special judge is to decide is CHECKER_FAILURE until it has spoken."""
-    if isinstance(test, AssertTest):
-        if run.status is Status.RUNTIME_ERROR and _last_line(run.stderr).startswith(b"AssertionError"):
-            return Verdict.WRONG_ANSWER, 0.0, run
-        if run.status is Status.OK and not run.stdout.endswith(f"{word}\n".encode()):
-            return Verdict.RUNTIME_ERROR, 0.0, run  # it left before the asserts were through
+    failed = isinstance(test, AssertTest) and run.status is Status.RUNTIME_ERROR
+    if failed and _last_line(run.stderr).startswith(b"AssertionError"):
+        return Verdict.WRONG_ANSWER, 0.0
     if run.status is not Status.OK:
-        return Verdict(run.status.value), 0.0, run
+        return Verdict(run.status.value), 0.0
     share = 1.0
     if isinstance(test, StdioTest):
         if task.special_judge:
-            return Verdict.CHECKER_FAILURE, 0.0, run
+            return Verdict.CHECKER_FAILURE, 0.0
         right = (test.output, *test.alternatives)
         share = max(share_of_cases(task.checker, _bytes(answer), run.stdout) for answer in right)
     elif isinstance(test, CallTest):
         value = getattr(run, "value", None)
         spec = test.checker or task.checker
         share = float(any(right_value(spec, answer, value) for answer in (test.expected, *test.alternatives)))
-    return Verdict.ACCEPTED if share == 1.0 else Verdict.WRONG_ANSWER, share, run
+    return Verdict.ACCEPTED if share == 1.0 else Verdict.WRONG_ANSWER, share
 
 
 def _around(task: Task, program: Program) -> Program:
@@ -221,14 +223,6 @@ def _around(task: Task, program: Program) -> Program:
     if not (task.prelude or task.adapter) or program.language != "python":
         return program
     return replace(program, source="\n".join(filter(None, (task.prelude, program.source, task.adapter))))
-
-
-def _with_asserts(program: Program, test: AssertTest) -> Program:
-    """The candidate, the test's code, and a last line that repeats the word waiting on standard input."""
-    return Program(
-        f"{program.source}\n\n{test.source}\n\nimport sys as _sys\n_sys.stdout.write(_sys.stdin.readline())\n",
-        program.language,
-    )
 
 
 def _bytes(text: str) -> bytes:

@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from sandbox import protocol
@@ -23,6 +24,8 @@ from sandbox.runner.supervisor import Run, SlotBroken, Supervisor, memory_file, 
 _SILENCE_S = 30.0
 _MAX_BUFFER = 32 << 20
 _COMPILE_OUTPUT = 1 << 16
+LATE = ("tell", "hang_up")
+"""Frames for a run that talks; it may be over when they come."""
 
 
 class Host:
@@ -39,6 +42,10 @@ class Host:
         self._frames: deque[protocol.Frame] = deque()
         self._heard = time.monotonic()
         self._waiting = 0
+
+    def fileno(self) -> int:
+        """The descriptor of the socket."""
+        return self._socket.fileno()
 
     def look(self, wait_s: float) -> None:
         """Take what the owner has sent; ends the slot when the owner is gone."""
@@ -58,15 +65,27 @@ class Host:
         if self._decoder.pending + self._waiting < _MAX_BUFFER:
             self.look(0)
 
+    def messages(self) -> Iterator[protocol.Frame]:
+        """What has come from the owner meanwhile, signs of life left out."""
+        self.look(0)
+        while self._frames:
+            frame = self._pop()
+            if frame.header.get("op") != "beat":
+                yield frame
+
     def next(self) -> protocol.Frame:
         """The next frame that is not a sign of life."""
         while True:
             while not self._frames:
                 self.look(1.0)
-            frame = self._frames.popleft()
-            self._waiting -= sum(map(len, frame.blobs))
+            frame = self._pop()
             if frame.header.get("op") != "beat":
                 return frame
+
+    def _pop(self) -> protocol.Frame:
+        frame = self._frames.popleft()
+        self._waiting -= sum(map(len, frame.blobs))
+        return frame
 
     def send(self, header: dict[str, Any], *blobs: bytes) -> None:
         """Answer."""
@@ -79,6 +98,30 @@ class Host:
     def leave(self) -> NoReturn:
         """End the slot: when PID 1 exits the kernel kills everything else in it."""
         os._exit(0)
+
+
+class Relay:
+    """Carries messages between the owner and a run that talks."""
+
+    def __init__(self, host: Host, identity: str, role: str) -> None:
+        self.turns = int(role == "driver")
+        self._host = host
+        self._identity = identity
+
+    def fileno(self) -> int:
+        """Where the owner's messages come from."""
+        return self._host.fileno()
+
+    def say(self, message: bytes) -> None:
+        """To the owner."""
+        self._host.send({"op": "said", "id": self._identity}, message)
+
+    def messages(self) -> Iterator[bytes | None]:
+        """From the owner; None when there is no more to come."""
+        for header, blobs in self._host.messages():
+            if header["op"] not in LATE or header["id"] != self._identity:
+                raise SlotBroken(f"unexpected frame {header.get('op')!r} in a run")
+            yield blobs[0] if header["op"] == "tell" else None
 
 
 class Submission:
@@ -96,8 +139,8 @@ class Submission:
         stack_mb = language["stack_mb"] or max(memory_mb - 16, memory_mb // 2)
         self.request: dict[str, Any] = {
             "argv": None, "file_name": language["file_name"], "artefact": None, "entry": None,
-            "python": not language["run"], "without": header["without"], "wall_s": limits["wall_s"],
-            "cpu_s": limits["cpu_s"], "memory_bytes": memory_mb << 20,
+            "role": header["role"], "python": not language["run"], "without": header["without"],
+            "wall_s": limits["wall_s"], "cpu_s": limits["cpu_s"], "memory_bytes": memory_mb << 20,
             "output_bytes": limits["output_bytes"], "processes": limits["processes"], "stack_bytes": stack_mb << 20,
         }  # fmt: skip
         self.entry = header["entry"]
@@ -193,22 +236,24 @@ def main() -> NoReturn:
                     submission.close()
                 submission = Submission(supervisor, header, blobs[0], next_uid)
             elif header["op"] == "run" and submission is not None and header["id"] == submission.id:
-                run = _run(supervisor, submission, header, blobs[0], next_uid)
+                run = _run(supervisor, submission, host, blobs[0], next_uid)
                 _answer(host, submission, header["index"], run)
-            else:
+            elif header["op"] not in LATE:  # a message for a run that has just ended is nobody's
                 raise SlotBroken(f"unexpected frame {header.get('op')!r}")
     except (SlotBroken, protocol.ProtocolError, OSError) as error:
         host.send({"op": "fault", "detail": f"{error}"})
         host.leave()
 
 
-def _run(supervisor: Supervisor, submission: Submission, header: dict[str, Any], data: bytes, uid: int) -> Run:
+def _run(supervisor: Supervisor, submission: Submission, host: Host, data: bytes, uid: int) -> Run:
     if submission.refused is not None:
         return submission.refused
     if submission.failed and submission.stop_on_failure:
         return Run("skipped")
     request = {**submission.request, "uid": uid}
-    run = supervisor.run(request, data, submission.payload)
+    role = submission.request["role"]
+    relay = Relay(host, submission.id, role) if role else None
+    run = supervisor.run(request, data, submission.payload, relay=relay)
     submission.failed = run.status != "ok"
     if run.status == "compile_error":
         submission.refused = run

@@ -20,9 +20,9 @@ import threading
 import types
 from typing import Any, NoReturn
 
-from sandbox.runner import values
+from sandbox.runner import dialogue, values
+from sandbox.runner.talk import Talk
 
-FILE_NAME = "solution.py"
 # Modules most programs want; loaded once here, they cost a run nothing.
 PRELOAD = (
     "abc", "array", "ast", "bisect", "cmath", "collections", "copy", "dataclasses", "datetime", "decimal", "enum",
@@ -30,6 +30,10 @@ PRELOAD = (
     "queue", "random", "re", "statistics", "string", "struct", "sys", "textwrap", "threading", "time", "traceback",
     "types", "typing",
 )  # fmt: skip
+
+
+_OURS = (__file__, dialogue.__file__, "<string>")
+"""Files whose frames are not the program's."""
 
 
 def preload() -> None:
@@ -44,38 +48,40 @@ class PythonMain:
     """The program this process is about to be.
 
     `report` is a descriptor. It gets `C` and a message if the text does not compile, `R` when its code is about to
-    run, and for a call `V` and the value or `E` and why there is none. `call` is the dotted name of a function and
-    its arguments as text of `values.dumps`.
+    run, and what the program's `part` has to say once it ran.
     """
 
-    def __init__(self, source: bytes, report: int, call: tuple[str, bytes] | None) -> None:
-        self._report = report
-        self._call = call
+    def __init__(self, source: bytes, report: int, file_name: str, part: Part | None) -> None:
+        self._part = part
         self._exit_code = 0
         self._interrupted = False
         _new_streams()
         try:
-            self.code = compile(source, FILE_NAME, "exec", dont_inherit=True)
+            self.code = compile(source, file_name, "exec", dont_inherit=True)
         except BaseException as error:
             _print_exception(error.with_traceback(None))
             _flush()
             write_all(report, b"C" + f"{type(error).__name__}: {error}".encode(errors="replace")[:4096])
             os._exit(1)
-        self._main = _new_main("__main__" if call is None else "solution")
+        self._main = _new_main("__main__" if part is None else part.module, file_name)
         self.namespace = self._main.__dict__
+        if part is not None:
+            part.before(self.namespace)
         for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
             del sys.modules[name]
         random.seed()
         write_all(report, b"R")
-        if call is None:
+        if part is None:
             os.close(report)
 
     def failed(self, error: BaseException) -> None:
         """Take note of how the program's code ended: print what an interpreter prints, keep its exit code."""
-        self._call = None
+        part, self._part = self._part, None
         self._exit_code = 1
         if not isinstance(error, SystemExit):
             _flush()
+            if isinstance(part, Drives):
+                sys.stderr.write(part.trace_of(error))
             _print_exception(error)
             self._interrupted = isinstance(error, KeyboardInterrupt)
         elif error.code is None:
@@ -87,10 +93,10 @@ class PythonMain:
             sys.stderr.write(f"{error.code}\n")
 
     def finish(self) -> NoReturn:
-        """Do the call if there is one, then what Py_Finalize does as far as a program can tell, and end the process."""
-        if self._call is not None:
+        """Play the part if there is one, then do what Py_Finalize does as far as a program can tell, and end."""
+        if self._part is not None:
             try:
-                self._do_call(*self._call)
+                self._part.after(self.namespace)
             except BaseException as error:
                 self.failed(error)
         try:
@@ -113,19 +119,75 @@ class PythonMain:
             os.kill(os.getpid(), signal.SIGINT)
         os._exit(self._exit_code if good or self._exit_code else 120)
 
-    def _do_call(self, entry: str, arguments: bytes) -> None:
-        head, *rest = entry.split(".")
-        if head not in self.namespace:
+
+class Part:
+    """What a program does besides running."""
+
+    module = "solution"
+    """The name it runs under; under this one its main block does not run."""
+
+    def before(self, namespace: dict[str, Any]) -> None:
+        """Before its first line."""
+
+    def after(self, namespace: dict[str, Any]) -> None:
+        """After its last one."""
+
+
+class Call(Part):
+    """One call of a function, or of a method of a new instance; reports `V` and the value or `E` and why there is none.
+
+    `arguments` is text of `values.dumps`.
+    """
+
+    def __init__(self, report: int, entry: str, arguments: bytes) -> None:
+        self._report = report
+        self._entry = entry
+        self._arguments = arguments
+
+    def after(self, namespace: dict[str, Any]) -> None:
+        head, *rest = self._entry.split(".")
+        if head not in namespace:
             raise NameError(f"name {head!r} is not defined")
-        function = self.namespace[head]
+        function = namespace[head]
         for name in rest:
             function = getattr(function() if isinstance(function, type) else function, name)
-        value = function(*values.loads(arguments))
+        value = function(*values.loads(self._arguments))
         try:
             text = b"V" + values.dumps(value)
         except values.NotPlainData as error:
             text = b"E" + str(error).encode(errors="replace")[:4096]
         write_all(self._report, text)
+
+
+class Functions(Part):
+    """Answers calls of its functions, one after the other, in one process."""
+
+    def __init__(self, talk: Talk) -> None:
+        self._talk = talk
+
+    def after(self, namespace: dict[str, Any]) -> None:
+        dialogue.serve(self._talk, namespace, _frames)
+
+
+class Drives(Part):
+    """Calls functions of a program that runs elsewhere; says so when its last line is through."""
+
+    module = "__main__"
+
+    def __init__(self, talk: Talk) -> None:
+        self._driver = dialogue.Driver(talk, _leave)
+        self.trace_of = self._driver.trace_of
+
+    def before(self, namespace: dict[str, Any]) -> None:
+        namespace["__builtins__"] = self._driver.names()
+
+    def after(self, namespace: dict[str, Any]) -> None:
+        self._driver.done()
+
+
+def _leave() -> NoReturn:
+    _flush()
+    os._exit(1)
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -146,14 +208,14 @@ def _new_streams() -> None:
         setattr(sys, f"__{name}__", stream)
 
 
-def _new_main(name: str) -> types.ModuleType:
+def _new_main(name: str, file_name: str) -> types.ModuleType:
     main = types.ModuleType(name)
     main.__dict__.update(
-        __builtins__=builtins, __file__=FILE_NAME, __cached__=None, __annotations__={}, __package__=None
+        __builtins__=builtins, __file__=file_name, __cached__=None, __annotations__={}, __package__=None
     )
     sys.modules[name] = main
-    sys.argv[:] = [FILE_NAME]
-    sys.orig_argv[:] = ["python3", FILE_NAME]
+    sys.argv[:] = [file_name]
+    sys.orig_argv[:] = ["python3", file_name]
     sys.path[0] = os.getcwd()
     return main
 
@@ -173,8 +235,14 @@ def _print_exception(error: BaseException) -> None:
 def _frames(error: BaseException) -> types.TracebackType | None:
     """The traceback without the frames that are ours."""
     frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename in (__file__, "<string>"):
+    while frames is not None and frames.tb_frame.f_code.co_filename in _OURS:
         frames = frames.tb_next
+    last = frames
+    while last is not None and last.tb_next is not None:
+        if last.tb_next.tb_frame.f_code.co_filename == dialogue.__file__:
+            last.tb_next = None  # where a driver's call went out
+        else:
+            last = last.tb_next
     return frames
 
 

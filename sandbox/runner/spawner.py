@@ -18,6 +18,7 @@ import sys
 from typing import Any, NoReturn
 
 from sandbox.runner import isolation, kernel, python_main, seccomp
+from sandbox.runner.talk import Talk
 
 _STATUS = struct.Struct("=id")
 ENVIRONMENT = {
@@ -146,18 +147,29 @@ def _candidate(request: dict[str, Any], fds: list[int], system_calls: seccomp.Fi
         if request["file_name"]:  # for the compiler, and for the lines a traceback quotes
             source = os.pread(payload, os.fstat(payload).st_size, 0)
             isolation.place_file(request["file_name"], source, request["owner"])
-        call = None
-        if request["entry"] is not None:  # the arguments of a call come where the input of a program does
-            call = (request["entry"], os.pread(0, os.fstat(0).st_size, 0))
-            os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
         keep = {report, payload} if request["argv"] else {report}
+        call: tuple[str, bytes] | None = None
+        ear = None
+        if request["role"]:  # messages and arguments come where the input of a program does
+            ear = os.dup(0)
+            keep.add(ear)
+        elif request["entry"] is not None:
+            call = (request["entry"], os.pread(0, os.fstat(0).st_size, 0))
+        if ear is not None or call is not None:
+            os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
         isolation.confine(request, keep, system_calls)
         os.set_inheritable(report, False)
         if request["argv"]:
             _start_binary(request, payload, report)
     except BaseException as error:
         _failed([0, 1, 2, report], error)
-    raise _Become(python_main.PythonMain(source, report, call))
+    part: python_main.Part | None = None
+    if call is not None:
+        part = python_main.Call(report, *call)
+    elif ear is not None:
+        talk = Talk(ear, report)
+        part = python_main.Functions(talk) if request["role"] == "functions" else python_main.Drives(talk)
+    raise _Become(python_main.PythonMain(source, report, request["file_name"], part))
 
 
 def _start_binary(request: dict[str, Any], payload: int, report: int) -> NoReturn:

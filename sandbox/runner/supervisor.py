@@ -15,12 +15,13 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sandbox.runner import cleanup, isolation
 from sandbox.runner.cgroup import Group
+from sandbox.runner.talk import MAX_MESSAGE, Line
 
 _CHUNK = 1 << 16
 _MAX_REPORT = 4 << 20
@@ -66,6 +67,22 @@ def seal(fd: int) -> None:
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
 
 
+class Relay(Protocol):
+    """The owner's end of a run that talks."""
+
+    turns: int
+    """How often it may speak before it is spoken to."""
+
+    def fileno(self) -> int:
+        """Readable when the owner has said something."""
+
+    def say(self, message: bytes) -> None:
+        """To the owner."""
+
+    def messages(self) -> Iterator[bytes | None]:
+        """From the owner; None when there is no more to come."""
+
+
 class Supervisor:
     """Runs one request after the other through the spawner."""
 
@@ -77,12 +94,24 @@ class Supervisor:
         self._idle = idle
         self._other_users = isolation.has_other_users()
 
-    def run(self, request: dict[str, Any], stdin: bytes, payload: int, artefact: int | None = None) -> Run:
-        """One run of `request` (limits, uid, argv, call) with `stdin`. `payload` is the program text or binary."""
+    def run(
+        self, request: dict[str, Any], stdin: bytes, payload: int, artefact: int | None = None,
+        relay: Relay | None = None,
+    ) -> Run:  # fmt: skip
+        """One run of `request` (limits, uid, argv, call) with `stdin`. `payload` is the program text or binary.
+
+        With a `relay` the run talks: what it says comes by the report, what it is told goes where `stdin` would.
+        """
         strict = self._strict and "namespaces" not in request["without"]
         owner = request["uid"] if self._other_users else os.getuid()
         request = {**request, "strict": strict, "owner": owner}
-        input_fd = memory_file(stdin, "stdin")
+        line: Line | None = None
+        if relay is None:
+            input_fd = memory_file(stdin, "stdin")
+        else:
+            input_fd, ear = os.pipe2(os.O_CLOEXEC)
+            os.set_blocking(ear, False)
+            line = Line(ear, relay.turns, relay.say)
         out_read, out_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         error_read, error_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         report_read, report_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -101,16 +130,21 @@ class Supervisor:
                 os.close(fd)
             ends = []
             pid = int(self._control.recv(64))
-            run = self._watch(request, pid, *readers)
+            run = self._watch(request, pid, readers, relay, line)
         except (OSError, ValueError) as error:
             raise SlotBroken(f"the spawner failed: {error}") from error
         finally:
             for fd in ends + readers:
                 os.close(fd)
+            if line is not None:
+                line.hang_up()
         self._verify(request)
         return run
 
-    def _watch(self, request: dict[str, Any], pid: int, out: int, error: int, report: int) -> Run:
+    def _watch(
+        self, request: dict[str, Any], pid: int, readers: list[int], relay: Relay | None, line: Line | None
+    ) -> Run:
+        out, error, report = readers
         started = time.monotonic()
         without = request["without"]
         wall_limit = request["wall_s"] if "time" not in without else 1e9
@@ -118,7 +152,7 @@ class Supervisor:
         room = {
             out: request["output_bytes"] if "output" not in without else 1 << 30,
             error: request["output_bytes"],
-            report: _MAX_REPORT,
+            report: _MAX_REPORT if line is None else MAX_MESSAGE + _CHUNK,
         }
         kept: dict[int, bytearray] = {out: bytearray(), error: bytearray(), report: bytearray()}
         verdict, detail = "", ""
@@ -145,13 +179,32 @@ class Supervisor:
             kept[fd] += data[:space]
             if len(data) > space and fd == out:
                 stop("output_limit", f"more than {room[out]} bytes of output")
+            if fd == report and line is not None and not line.take(kept[fd]):
+                stop("runtime_error", f"a message of more than {MAX_MESSAGE} bytes")
             return bool(data)
 
+        def listen(relay: Relay, line: Line) -> None:
+            """Pass on what the owner says."""
+            for message in relay.messages():
+                if message is None:
+                    line.hang_up()
+                else:
+                    line.tell(message)
+            line.take(kept[report])  # what was said before its turn
+
+        if relay is not None:
+            poller.register(relay.fileno(), select.POLLIN)
         while ended is None:
             now = time.monotonic()
             wait = (next_check if verdict else min(next_check, started + wall_limit)) - now
+            if line is not None:
+                line.watch(poller)
             for fd, _ in poller.poll(max(0.0, wait * 1000)):
-                if fd == self._control.fileno():
+                if relay is not None and line is not None and fd == relay.fileno():
+                    listen(relay, line)
+                elif line is not None and fd == line.pipe:
+                    line.write()
+                elif fd == self._control.fileno():
                     message = self._control.recv(4096)
                     if not message:
                         raise SlotBroken("the spawner died")
@@ -163,7 +216,8 @@ class Supervisor:
                 stop("time_limit", f"wall time limit of {request['wall_s']:g} s")
             if ended is None and now >= next_check:
                 next_check = now + interval
-                self._idle()
+                if relay is None:
+                    self._idle()
                 usage = self._group.usage()
                 if usage.cpu_s > cpu_limit:
                     stop("time_limit", f"processor time limit of {request['cpu_s']:g} s")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 MAX_DEPTH = 64
@@ -18,6 +18,9 @@ MAX_SAME_HASH = 1000
 """Keys of one set or dict with the same hash: their number squared is what it costs to look them up."""
 _SMALL = 1 << 53
 _TO_TAG: dict[type, str] = {tuple: "t", set: "s", frozenset: "z"}
+_AS_ITSELF: dict[type, Callable[[Any], Any]] = {
+    int: int.__int__, float: float.__float__, complex: complex.__complex__, str: str.__str__, bytes: bytes.__bytes__,
+}  # fmt: skip
 _FROM_TAG: dict[str, type] = {"t": tuple, "s": set, "z": frozenset}
 
 
@@ -38,6 +41,21 @@ def loads(text: bytes) -> Any:
         raise
     except (ValueError, TypeError, KeyError, IndexError, RecursionError, OverflowError) as error:
         raise NotPlainData(f"not a value: {error}") from error
+
+
+def exact(value: Any, depth: int = 0) -> Any:
+    """The value with instances of subclasses made into those of the built-in types they extend."""
+    if depth > MAX_DEPTH:
+        raise NotPlainData(f"deeper than {MAX_DEPTH} levels")
+    if isinstance(value, dict):
+        return {exact(key, depth + 1): exact(item, depth + 1) for key, item in value.items()}
+    for kind in (list, tuple, set, frozenset):
+        if isinstance(value, kind):
+            return kind(exact(item, depth + 1) for item in value)
+    for simple, as_itself in _AS_ITSELF.items():
+        if isinstance(value, simple) and type(value) is not bool:
+            return as_itself(value)
+    return value
 
 
 def _spend(depth: int, budget: list[int]) -> None:

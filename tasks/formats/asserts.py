@@ -1,6 +1,6 @@
 """Asserts read, not run: `assert f(literals) == literal` says what a call test says, and a call test cannot be forged.
 
-Whatever an assert says in another form stays test code, which must run next to the candidate.
+Whatever an assert says in another form stays test code (`tasks.asserting`).
 """
 
 from __future__ import annotations

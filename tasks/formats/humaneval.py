@@ -1,8 +1,7 @@
 """HumanEval (Chen et al. 2021, arXiv 2107.03374): `HumanEval.jsonl.gz`, one function to complete per line.
 
 Public tests are the examples of the docstring whose two sides are plain literals, but for the few that the references
-contradict; the private test is the row's
-`check(candidate)`, which needs the candidate in its process and is therefore judged as forgeable.
+contradict; the private test is the row's `check(candidate)`.
 """
 
 from __future__ import annotations
