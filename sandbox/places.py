@@ -34,8 +34,9 @@ class Place:
 class Places(Sequence[Place]):
     """`count` places with slots of one backend. They end when `closed` is set and `close` is called."""
 
-    def __init__(self, backend: Backend, count: int, closed: threading.Event) -> None:
+    def __init__(self, backend: Backend, count: int, interpreter: str, closed: threading.Event) -> None:
         self._backend = backend
+        self._interpreter = interpreter
         self._all = [Place() for _ in range(count)]
         self._free: queue.SimpleQueue[Place] = queue.SimpleQueue()
         self._closed = closed
@@ -122,7 +123,7 @@ class Places(Sequence[Place]):
                 raise SandboxError(CLOSED)
             cell = self._backend.start()
             try:
-                slot = Slot(cell)
+                slot = Slot(cell, self._interpreter)
             except BaseException:
                 cell.destroy()
                 raise

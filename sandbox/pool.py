@@ -36,9 +36,10 @@ class Sandbox:
     works here; `box.backend.name` then says which, `box.passed_over` why not a stronger one. None is what
     $RLEF_SANDBOX_BACKEND names, else "docker". `slots` is how many run at the same time (the processors of this machine
     when None), `memory_mb` the memory of one slot and so the largest `Limits.memory_mb`, `mode` is "strict" (private
-    namespaces for every run) or "basic" (for hosts that refuse CAP_SYS_ADMIN to containers). `image` names another
-    Docker image than `rlef-sandbox:latest`, or for the other backends a folder with a root file system other than this
-    machine's own. Safe to use from several threads.
+    namespaces for every run) or "basic" (for hosts that refuse CAP_SYS_ADMIN to containers). `interpreter` is "fork"
+    (a Python program is a fork of a waiting interpreter) or "exec" (it has one of its own, started anew: slower, and
+    nothing is shared between runs). `image` names another Docker image than `rlef-sandbox:latest`, or for the other
+    backends a folder with a root file system other than this machine's own. Safe to use from several threads.
     Raises SandboxError, whose message says what to do.
     """
 
@@ -50,6 +51,7 @@ class Sandbox:
         image: str | None = None,
         memory_mb: int = 2048,
         mode: str = "strict",
+        interpreter: str = "fork",
     ) -> None:
         count = slots if slots is not None else len(os.sched_getaffinity(0))
         if not 1 <= count <= 1024:
@@ -58,13 +60,15 @@ class Sandbox:
             raise SandboxError(f"memory_mb={memory_mb}: a slot needs at least 64")
         if mode not in ("strict", "basic"):
             raise SandboxError(f"unknown mode {mode!r}; there are: strict, basic")
+        if interpreter not in ("fork", "exec"):
+            raise SandboxError(f"unknown interpreter {interpreter!r}; there are: fork, exec")
         self._memory_mb = memory_mb
         self.backend, self.passed_over = open_backend(
             backend or os.environ.get("RLEF_SANDBOX_BACKEND") or "docker", image, memory_mb + _RUNNER_MB, mode
         )
         self._closed = threading.Event()
         weakref.finalize(self, self.backend.close)
-        self._places = Places(self.backend, count, self._closed)
+        self._places = Places(self.backend, count, interpreter, self._closed)
         self._drivers: Places | None = None
         self._opening = threading.Lock()
         self._workers = ThreadPoolExecutor(count, thread_name_prefix="sandbox")
@@ -235,7 +239,7 @@ class Sandbox:
             if self._closed.is_set():
                 raise SandboxError(CLOSED)
             if self._drivers is None:
-                self._drivers = Places(self.backend, len(self._places), self._closed)
+                self._drivers = Places(self.backend, len(self._places), "fork", self._closed)
             return self._drivers
 
     def _blame(self, lost: list[str], missing: list[str]) -> Execution:

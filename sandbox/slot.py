@@ -38,8 +38,9 @@ Role = Literal["functions", "driver"]
 class Slot:
     """A connected runner. Not for concurrent use, but for `beat`."""
 
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, cell: Cell, interpreter: str = "fork") -> None:
         self._cell = cell
+        self._interpreter = interpreter
         self._socket = cell.channel
         self._socket.setblocking(False)
         self._decoder = protocol.Decoder()
@@ -159,6 +160,7 @@ class Slot:
         identity = secrets.token_hex(8)
         load = {
             "op": "load", "id": identity, "language": language.spec(), "entry": entry, "role": role,
+            "interpreter": self._interpreter,
             "limits": {**asdict(limits), "cpu_s": limits.wall_s if limits.cpu_s is None else limits.cpu_s},
             "stop_on_failure": stop, "without": list(without),
         }  # fmt: skip

@@ -139,7 +139,8 @@ class Submission:
         stack_mb = language["stack_mb"] or max(memory_mb - 16, memory_mb // 2)
         self.request: dict[str, Any] = {
             "argv": None, "file_name": language["file_name"], "artefact": None, "entry": None,
-            "role": header["role"], "python": not language["run"], "without": header["without"],
+            "role": header["role"], "interpreter": header["interpreter"], "python": not language["run"],
+            "without": header["without"],
             "wall_s": limits["wall_s"], "cpu_s": limits["cpu_s"], "memory_bytes": memory_mb << 20,
             "output_bytes": limits["output_bytes"], "processes": limits["processes"], "stack_bytes": stack_mb << 20,
         }  # fmt: skip

@@ -1,9 +1,9 @@
 """A Python program started inside an interpreter that is already running.
 
 Starting `/usr/bin/python3` costs ten times a fork, so the spawner is an interpreter that waits, and its fork becomes
-the program. To the program it must look like `python3 solution.py`: new standard streams on its own descriptors, an
-empty `__main__`, tracebacks that begin in `solution.py`, the same exit codes, atexit functions, threads joined and
-files flushed.
+the program (`begin`); on request a new interpreter does the same (`renewed`). To the program it must look like
+`python3 solution.py`: new standard streams on its own descriptors, an empty `__main__`, tracebacks that begin in
+`solution.py`, the same exit codes, atexit functions, threads joined and files flushed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import atexit
 import builtins
 import gc
 import io
+import json
 import os
 import random
 import signal
@@ -20,7 +21,8 @@ import threading
 import types
 from typing import Any, NoReturn
 
-from sandbox.runner import dialogue, values
+from sandbox.runner.output import flush, print_exception, write_all
+from sandbox.runner.parts import Call, Drives, Functions, Part
 from sandbox.runner.talk import Talk
 
 # Modules most programs want; loaded once here, they cost a run nothing.
@@ -32,8 +34,48 @@ PRELOAD = (
 )  # fmt: skip
 
 
-_OURS = (__file__, dialogue.__file__, "<string>")
-"""Files whose frames are not the program's."""
+# The program runs one frame below this text, so that its stack and its depth of recursion are a program's own.
+_TOP = """
+import sys
+sys.path.insert(1, {root!r})
+from sandbox.runner.{module} import {start}
+del sys.path[1]
+program = {start}()
+try:
+    exec(program.code, program.namespace)
+except BaseException as error:
+    program.failed(error)
+program.finish()
+"""
+
+
+def top(module: str, start: str) -> str:
+    """What an interpreter is started with; `start` of a module of this package returns the program to be."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    return _TOP.format(root=root, module=module, start=start)
+
+
+def begin(source: bytes, facts: dict[str, Any]) -> PythonMain:
+    """The program to be, in a process that is fenced in. `facts` are file_name, role, entry and two descriptors:
+    report, and ear if something besides running is asked of it."""
+    report, ear = facts["report"], facts["ear"]
+    part: Part | None = None
+    if facts["role"]:
+        part = Functions(Talk(ear, report)) if facts["role"] == "functions" else Drives(Talk(ear, report))
+    elif facts["entry"] is not None:
+        part = Call(report, facts["entry"], os.pread(ear, os.fstat(ear).st_size, 0))
+        os.close(ear)
+    return PythonMain(source, report, facts["file_name"], part)
+
+
+def renewed() -> PythonMain:
+    """`begin` in a new interpreter, which finds the facts in its last argument and the source in its folder."""
+    facts = json.loads(sys.argv[1])
+    for name in ("report", "ear"):
+        if facts[name] is not None:
+            os.set_inheritable(facts[name], False)
+    with open(facts["file_name"], "rb") as file:
+        return begin(file.read(), facts)
 
 
 def preload() -> None:
@@ -59,8 +101,8 @@ class PythonMain:
         try:
             self.code = compile(source, file_name, "exec", dont_inherit=True)
         except BaseException as error:
-            _print_exception(error.with_traceback(None))
-            _flush()
+            print_exception(error.with_traceback(None))
+            flush()
             write_all(report, b"C" + f"{type(error).__name__}: {error}".encode(errors="replace")[:4096])
             os._exit(1)
         self._main = _new_main("__main__" if part is None else part.module, file_name)
@@ -79,17 +121,17 @@ class PythonMain:
         part, self._part = self._part, None
         self._exit_code = 1
         if not isinstance(error, SystemExit):
-            _flush()
+            flush()
             if isinstance(part, Drives):
                 sys.stderr.write(part.trace_of(error))
-            _print_exception(error)
+            print_exception(error)
             self._interrupted = isinstance(error, KeyboardInterrupt)
         elif error.code is None:
             self._exit_code = 0
         elif isinstance(error.code, int):
             self._exit_code = int(error.code) & 0xFF if -(1 << 63) <= error.code < 1 << 63 else 255
         else:
-            _flush()
+            flush()
             sys.stderr.write(f"{error.code}\n")
 
     def finish(self) -> NoReturn:
@@ -103,8 +145,8 @@ class PythonMain:
             threading._shutdown()  # type: ignore[attr-defined]
             atexit._run_exitfuncs()
         except BaseException as error:
-            _print_exception(error)
-        good = _flush(complain=True)
+            print_exception(error)
+        good = flush(complain=True)
         try:
             # Objects with a finaliser, such as files left open, are let go in the interpreter's order.
             private = [name for name in self.namespace if name.startswith("_") and name != "__builtins__"]
@@ -113,87 +155,11 @@ class PythonMain:
             gc.collect()
         except BaseException:
             pass
-        good = _flush() and good
+        good = flush() and good
         if self._interrupted:  # as an interpreter does, so that whoever waits for it can tell
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGINT)
         os._exit(self._exit_code if good or self._exit_code else 120)
-
-
-class Part:
-    """What a program does besides running."""
-
-    module = "solution"
-    """The name it runs under; under this one its main block does not run."""
-
-    def before(self, namespace: dict[str, Any]) -> None:
-        """Before its first line."""
-
-    def after(self, namespace: dict[str, Any]) -> None:
-        """After its last one."""
-
-
-class Call(Part):
-    """One call of a function, or of a method of a new instance; reports `V` and the value or `E` and why there is none.
-
-    `arguments` is text of `values.dumps`.
-    """
-
-    def __init__(self, report: int, entry: str, arguments: bytes) -> None:
-        self._report = report
-        self._entry = entry
-        self._arguments = arguments
-
-    def after(self, namespace: dict[str, Any]) -> None:
-        head, *rest = self._entry.split(".")
-        if head not in namespace:
-            raise NameError(f"name {head!r} is not defined")
-        function = namespace[head]
-        for name in rest:
-            function = getattr(function() if isinstance(function, type) else function, name)
-        value = function(*values.loads(self._arguments))
-        try:
-            text = b"V" + values.dumps(value)
-        except values.NotPlainData as error:
-            text = b"E" + str(error).encode(errors="replace")[:4096]
-        write_all(self._report, text)
-
-
-class Functions(Part):
-    """Answers calls of its functions, one after the other, in one process."""
-
-    def __init__(self, talk: Talk) -> None:
-        self._talk = talk
-
-    def after(self, namespace: dict[str, Any]) -> None:
-        dialogue.serve(self._talk, namespace, _frames)
-
-
-class Drives(Part):
-    """Calls functions of a program that runs elsewhere; says so when its last line is through."""
-
-    module = "__main__"
-
-    def __init__(self, talk: Talk) -> None:
-        self._driver = dialogue.Driver(talk, _leave)
-        self.trace_of = self._driver.trace_of
-
-    def before(self, namespace: dict[str, Any]) -> None:
-        namespace["__builtins__"] = self._driver.names()
-
-    def after(self, namespace: dict[str, Any]) -> None:
-        self._driver.done()
-
-
-def _leave() -> NoReturn:
-    _flush()
-    os._exit(1)
-
-
-def write_all(fd: int, data: bytes) -> None:
-    """Write every byte."""
-    while data:
-        data = data[os.write(fd, data) :]
 
 
 def _new_streams() -> None:
@@ -218,42 +184,3 @@ def _new_main(name: str, file_name: str) -> types.ModuleType:
     sys.orig_argv[:] = ["python3", file_name]
     sys.path[0] = os.getcwd()
     return main
-
-
-def _print_exception(error: BaseException) -> None:
-    frames = _frames(error)
-    try:
-        sys.excepthook(type(error), error.with_traceback(frames), frames)
-    except BaseException as broken:
-        broken.__context__ = None
-        sys.stderr.write("Error in sys.excepthook:\n")
-        sys.__excepthook__(type(broken), broken.with_traceback(_frames(broken)), broken.__traceback__)
-        sys.stderr.write("\nOriginal exception was:\n")
-        sys.__excepthook__(type(error), error, frames)
-
-
-def _frames(error: BaseException) -> types.TracebackType | None:
-    """The traceback without the frames that are ours."""
-    frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename in _OURS:
-        frames = frames.tb_next
-    last = frames
-    while last is not None and last.tb_next is not None:
-        if last.tb_next.tb_frame.f_code.co_filename == dialogue.__file__:
-            last.tb_next = None  # where a driver's call went out
-        else:
-            last = last.tb_next
-    return frames
-
-
-def _flush(complain: bool = False) -> bool:
-    good = True
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            if stream is not None and not getattr(stream, "closed", False):
-                stream.flush()
-        except BaseException as error:
-            good = False
-            if complain and stream is sys.stdout:
-                write_all(2, f"Exception ignored in: {stream!r}\n{type(error).__name__}: {error}\n".encode())
-    return good

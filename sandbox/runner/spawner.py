@@ -18,9 +18,11 @@ import sys
 from typing import Any, NoReturn
 
 from sandbox.runner import isolation, kernel, python_main, seccomp
-from sandbox.runner.talk import Talk
+from sandbox.runner.output import write_all
 
 _STATUS = struct.Struct("=id")
+PYTHON = "/usr/bin/python3"
+_COMMAND = ("python3", "-s", "-B", "-c")
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
     "LANG": "C.UTF-8",
@@ -32,21 +34,6 @@ ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
-
-
-# The program runs one frame below this text, so that its stack and its depth of recursion are a program's own.
-_TOP = """
-import sys
-sys.path.insert(1, {root!r})
-from sandbox.runner.spawner import serve
-del sys.path[1]
-program = serve()
-try:
-    exec(program.code, program.namespace)
-except BaseException as error:
-    program.failed(error)
-program.finish()
-"""
 
 
 class _Become(BaseException):
@@ -148,35 +135,35 @@ def _candidate(request: dict[str, Any], fds: list[int], system_calls: seccomp.Fi
             source = os.pread(payload, os.fstat(payload).st_size, 0)
             isolation.place_file(request["file_name"], source, request["owner"])
         keep = {report, payload} if request["argv"] else {report}
-        call: tuple[str, bytes] | None = None
-        ear = None
-        if request["role"]:  # messages and arguments come where the input of a program does
-            ear = os.dup(0)
-            keep.add(ear)
-        elif request["entry"] is not None:
-            call = (request["entry"], os.pread(0, os.fstat(0).st_size, 0))
-        if ear is not None or call is not None:
+        part = {**{name: request[name] for name in ("file_name", "role", "entry")}, "report": report, "ear": None}
+        if request["role"] or request["entry"] is not None:  # arguments and messages come where the input would
+            part["ear"] = os.dup(0)
+            keep.add(part["ear"])
             os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
         isolation.confine(request, keep, system_calls)
         os.set_inheritable(report, False)
         if request["argv"]:
             _start_binary(request, payload, report)
+        if request["interpreter"] == "exec":
+            _start_interpreter(part)
     except BaseException as error:
         _failed([0, 1, 2, report], error)
-    part: python_main.Part | None = None
-    if call is not None:
-        part = python_main.Call(report, *call)
-    elif ear is not None:
-        talk = Talk(ear, report)
-        part = python_main.Functions(talk) if request["role"] == "functions" else python_main.Drives(talk)
-    raise _Become(python_main.PythonMain(source, report, request["file_name"], part))
+    raise _Become(python_main.begin(source, part))
+
+
+def _start_interpreter(part: dict[str, Any]) -> NoReturn:
+    """The same in an interpreter of the run's own."""
+    for name in ("report", "ear"):
+        if part[name] is not None:
+            os.set_inheritable(part[name], True)
+    os.execve(PYTHON, [*_COMMAND, python_main.top("python_main", "renewed"), json.dumps(part)], ENVIRONMENT)
 
 
 def _start_binary(request: dict[str, Any], payload: int, report: int) -> NoReturn:
     argv = request["argv"]
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # an interpreter ignores them, and exec would pass that on
         signal.signal(ignored, signal.SIG_DFL)
-    python_main.write_all(report, b"R")
+    write_all(report, b"R")
     if request["file_name"]:
         os.close(payload)
         os.execve(argv[0], argv, ENVIRONMENT)
@@ -203,18 +190,17 @@ def _collect(request: dict[str, Any], fds: list[int]) -> None:
 
 
 def _failed(fds: list[int], error: BaseException) -> NoReturn:
-    python_main.write_all(fds[3], b"S" + f"{type(error).__name__}: {error}".encode()[:4096])
+    write_all(fds[3], b"S" + f"{type(error).__name__}: {error}".encode()[:4096])
     os._exit(125)
 
 
 def start() -> tuple[int, socket.socket]:
     """Start the spawner as a program of its own, with a clean memory; returns its pid and the control socket."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     null = os.open("/dev/null", os.O_RDWR)
     pid = os.posix_spawn(
-        "/usr/bin/python3",
-        ["python3", "-s", "-B", "-c", _TOP.format(root=root)],
+        PYTHON,
+        [*_COMMAND, python_main.top("spawner", "serve")],
         ENVIRONMENT,
         file_actions=[(os.POSIX_SPAWN_DUP2, null, fd) for fd in (0, 1)] + [(os.POSIX_SPAWN_DUP2, theirs.fileno(), 3)],
     )

@@ -291,6 +291,8 @@ def _conclude(run: Run, request: dict[str, Any], verdict: str, detail: str, stat
         run.status, run.detail = kind, f"killed by signal {name}"
     elif run.exit_code and request["python"] and _last_line(run.stderr).startswith(b"MemoryError"):
         run.status, run.detail = "memory_limit", "MemoryError"
+    elif run.exit_code and request["python"] and not stage:
+        raise SlotBroken("an interpreter does not start: " + run.stderr[-400:].decode(errors="replace"))
     elif run.exit_code:
         run.status, run.detail = "runtime_error", f"exit code {run.exit_code}"
     else:

@@ -35,10 +35,10 @@ def open_sandbox():
     return opener
 
 
-def open_at(open_sandbox, place, slots):
+def open_at(open_sandbox, place, slots, **options):
     """Open a Sandbox at one of EVERYWHERE."""
     backend, mode = place.split()
-    return open_sandbox(backend=backend, mode=mode, slots=slots)
+    return open_sandbox(backend=backend, mode=mode, slots=slots, **options)
 
 
 @pytest.fixture(scope="module", params=(*DOCKER, "bubblewrap strict"))

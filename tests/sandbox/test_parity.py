@@ -1,11 +1,16 @@
-"""A program started in the waiting interpreter behaves as under `python3 solution.py`, which runs it here as well."""
+"""A program started by our runner behaves as under `python3 solution.py`, which runs it here as well.
+
+So do both of the runner's ways: the waiting interpreter (`fork`) and a new one for every run (`exec`).
+"""
 
 import json
 import re
 
 import pytest
 
-from sandbox import Program, Status, Submission
+from sandbox import Limits, Program, Sandbox, SandboxError, Status, Submission
+from tests.sandbox.conftest import EVERYWHERE, open_at
+from tests.sandbox.programs import PROGRAMS
 
 DATA = "1 2\r\n3\xff\n"
 REAL = """
@@ -16,105 +21,25 @@ done = subprocess.run(['/usr/bin/python3', '-s', 'solution.py'], cwd='/tmp', inp
                       capture_output=True)
 print(json.dumps([done.returncode, done.stdout.decode('latin1'), done.stderr.decode('latin1')]))
 """
-EXITS = r"""
-import sys; sys.exit()
-import sys; sys.exit(3)
-import sys; sys.exit(-1)
-import sys; sys.exit(2**70)
-import sys; sys.exit(256)
-import sys; sys.exit(True)
-import sys; sys.exit("bye")
-import sys; sys.exit((1, 2))
-class E(SystemExit): pass\nraise E(4)
-raise SystemExit
-exit(5)
-quit()
-import os; os._exit(4)
-import os; print("lost"); os._exit(4)
-import os; os.abort()
-import os; os.kill(os.getpid(), 15)
-raise KeyboardInterrupt
-raise GeneratorExit
-import atexit\natexit.register(print, 'bye')\nprint('x')\n1/0
-import atexit, sys\natexit.register(lambda: sys.exit(7))
-import threading, sys\nthreading.Thread(target=sys.exit, args=(3,)).start()
-import builtins; builtins.print = None\nimport sys; sys.exit("x")
-globals().clear()\nimport sys; sys.exit(3)
-"""
-TRACEBACKS = r"""
-def f(x):\n    return 1/x\n\nprint('a')\nf(0)
-try:\n    1/0\nexcept Exception as e:\n    raise ValueError('x') from e
-try:\n    1/0\nexcept Exception as e:\n    raise ValueError('x')
-raise ExceptionGroup("g", [ValueError(1), TypeError(2)])
-e = ValueError(1); e.add_note("note"); raise e
-def f(:\n  pass
-x = 1\n  y = 2
-print("a
-return 1
-import nosuchmodule
-assert 1 == 2, "message"
-import threading\ndef f():\n    1/0\nthreading.Thread(target=f).start()
-import atexit\natexit.register(lambda: 1/0)
-import sys\nsys.excepthook = lambda *a: print('hook', a[0])\n1/0
-import sys\ndef h(*a): raise ValueError\nsys.excepthook = h\n1/0
-import sys; sys.tracebacklimit = 0; 1/0
-import traceback\ntry: 1/0\nexcept Exception: traceback.print_exc()
-import warnings; warnings.warn('w', DeprecationWarning)
-x=1\nprint(x is 1)
-import logging; logging.warning('w')
-"""
-STREAMS = r"""
-input()\ninput()\ninput()
-print(repr(input()), repr(input()))
-input('prompt> ')
-import sys; print(sys.stdin.buffer.read())
-import sys; print(sys.stdin.readlines())
-import sys; print([line for line in sys.stdin])
-import os; print(os.read(0, 100))
-print(ascii(open(0).read()))
-print(ascii(open('/dev/stdin', errors='replace').read()))
-import fileinput; print(list(fileinput.input()))
-import sys; print(sys.stdin.isatty(), sys.stdout.isatty(), sys.stdin is sys.__stdin__)
-import sys; print(repr(sys.stdin), repr(sys.stdout), repr(sys.stderr), sys.stdin.errors, sys.stderr.line_buffering)
-import os; os.close(1)\nprint('x')
-import sys; sys.stdout.close()
-import sys; sys.stdout = None; print('x')
-print('\ud800')
-print('é', end='')
-import sys; sys.stdout.buffer.write(b'\xff')
-import sys; sys.stdout.write('a'); sys.stderr.write('b')
-import os; os.write(1, b'1'); print(2); os.write(1, b'3')
-f = open('/tmp/x', 'w'); f.write('hi')\nimport os; print(os.path.getsize('/tmp/x'))
-class A:\n    def __del__(self): print('del')\na = A()
-"""
-SURROUNDINGS = r"""
-print(__name__, __doc__, __package__, __spec__, __builtins__)
-"text"\nprint(__doc__)
-import sys; print(sys.argv, sys.flags, sys.orig_argv[-1:], sys.getrecursionlimit(), sys.path[1:])
-print(sorted(globals()))
-import gc, signal; print(gc.get_threshold(), gc.isenabled(), signal.getsignal(2), signal.getsignal(13))
-import sys\nprint(sys._getframe().f_code.co_name, [name for name in sys.modules if 'sandbox' in name])
-import threading, time\ndef f():\n    time.sleep(.1); print('late')\nthreading.Thread(target=f).start()\nprint('main')
-from dataclasses import dataclass\n@dataclass\nclass A:\n    x: int = 1\nprint(A(), A.__module__)
-import pickle\nclass A: pass\nprint(type(pickle.loads(pickle.dumps(A()))))
-import inspect\ndef f(): pass\nprint(inspect.getsource(f))
-import multiprocessing as m\ndef f(x): return x*x\nif __name__ == '__main__':\n    print(m.Pool(2).map(f, [1, 2]))
-import asyncio\nasync def f(): await asyncio.sleep(0.01); return 3\nprint(asyncio.run(f()))
-from concurrent.futures import ThreadPoolExecutor as T\nwith T(4) as p: print(list(p.map(lambda x: x*x, range(5))))
-import subprocess; print(subprocess.run(['cat'], capture_output=True))
-import random; random.seed(1); print(random.random(), hash('a'))
-del __builtins__\nprint(1)
-"""
-LINES = "".join((EXITS, TRACEBACKS, STREAMS, SURROUNDINGS)).split("\n")
-PROGRAMS = [line.replace(r"\n", "\n") for line in LINES if line]
+
+
+WAYS = [(place, "fork") for place in EVERYWHERE] + [("docker strict", "exec"), ("bubblewrap strict", "exec")]
+
+
+@pytest.fixture(scope="module", params=WAYS, ids=" ".join)
+def either_box(request, open_sandbox):
+    """A sandbox with two slots, once for each way to run a Python program."""
+    place, interpreter = request.param
+    with open_at(open_sandbox, place, 2, interpreter=interpreter) as ready:
+        yield ready
 
 
 @pytest.fixture(scope="module")
-def pairs(every_box):
-    """What each program did in the waiting interpreter, and under a real one in the same sandbox."""
+def pairs(either_box):
+    """What each program did under our runner, and under a real interpreter in the same sandbox."""
     ours = [Submission(Program(source), [DATA.encode("latin1")]) for source in PROGRAMS]
     real = [Submission(Program(REAL), [json.dumps([source, DATA]).encode() + b"\n"]) for source in PROGRAMS]
-    results = [executions[0] for executions in every_box.run_many(ours + real)]
+    results = [executions[0] for executions in either_box.run_many(ours + real)]
     return dict(zip(PROGRAMS, zip(results[: len(ours)], results[len(ours) :], strict=True), strict=True))
 
 
@@ -131,3 +56,40 @@ def test_a_program_behaves_as_under_python(pairs, source):
     assert (ours.exit_code if ours.signal is None else -ours.signal) == code
     assert plain(ours.stdout.decode("latin1")) == plain(out)
     assert plain(ours.stderr.decode("latin1")) == plain(err)
+
+
+LIMITS = Limits(wall_s=20.0, cpu_s=1.0, memory_mb=100, output_bytes=1000)
+LIMITED = {
+    "while True: pass": Status.TIME_LIMIT,
+    "x = []\nwhile True: x.append(bytes(1 << 20))": Status.MEMORY_LIMIT,
+    "while True: print('x' * 99)": Status.OUTPUT_LIMIT,
+    "def f(:": Status.COMPILE_ERROR,
+    "print(1)": Status.OK,
+}
+
+
+def test_limits_end_both_alike(either_box):
+    results = either_box.run_many([Submission(Program(source), [b""], LIMITS) for source in LIMITED])
+    assert [run.status for [run] in results] == list(LIMITED.values())
+
+
+def test_functions_are_called_in_both(either_box):
+    functions = Program("import sys\ndef f(x): return [x, __name__, sys.stdin.read()]\ndef g(): return object()")
+    runs = either_box.call(functions, "f", [[1], ["a"]])
+    assert [run.value for run in runs] == [[1, "solution", ""], ["a", "solution", ""]]
+    assert either_box.call(functions, "g", [[]])[0].status is Status.RUNTIME_ERROR
+    driven = either_box.drive(Program("assert [f(i)[0] for i in range(20)] == list(range(20))"), functions)
+    assert (driven.execution.status, driven.not_plain) == (Status.OK, "")
+    assert either_box.drive(Program("g()"), functions).not_plain == "program"
+
+
+def test_a_new_interpreter_shares_nothing_with_other_runs(either_box, request):
+    """Where the heap is differs from run to run only where an interpreter is not a fork of another."""
+    runs = either_box.run(Program("print(id(print))"), [b""] * 8)
+    anew = "exec" in request.node.callspec.id
+    assert (len({run.stdout for run in runs}) > 2) is anew  # two slots, and so two waiting interpreters at most
+
+
+def test_unknown_ways_are_refused():
+    with pytest.raises(SandboxError, match="there are: fork, exec"):
+        Sandbox(interpreter="spawn")
