@@ -52,6 +52,9 @@ fi
 mkdir -p "$cache" || give_up "cannot write $cache; set RLEF_CACHE to a folder that can be written"
 work=$(mktemp -d)
 trap 'rm -rf "$work" "$tarball.part"' EXIT
+precompile='for header in /usr/include/*/c++/*/bits/stdc++.h; do
+    g++ -std=c++17 -O2 -x c++-header "$header" -o "$header.gch" || exit 1
+done'
 strip_setid='find "$1" -xdev -type f ( -perm -4000 -o -perm -2000 ) -exec chmod a-s {} +'
 
 if command -v mmdebstrap >/dev/null 2>&1; then
@@ -59,6 +62,7 @@ if command -v mmdebstrap >/dev/null 2>&1; then
     mmdebstrap --quiet --format=tar --variant=minbase --mode=root --include="$(echo "$packages" | tr ' ' ',')" \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' \
+        --customize-hook="chroot \"\$1\" sh -c '$precompile'" \
         --customize-hook="$(echo "$strip_setid" | sed 's/( /\\( /; s/ )/ \\)/')" \
         --customize-hook='rm -f "$1"/etc/resolv.conf "$1"/etc/hostname' \
         "$suite" "$tarball.part" >"$work/log" 2>&1 ||
@@ -67,6 +71,8 @@ else
     say "debootstrap $suite: $packages"
     debootstrap --variant=minbase --include="$(echo "$packages" | tr ' ' ',')" "$suite" "$work/root" >"$work/log" 2>&1 ||
         { tail -n 5 "$work/log" >&2; give_up "debootstrap failed; is a Debian mirror reachable?"; }
+    chroot "$work/root" sh -c "$precompile" >>"$work/log" 2>&1 ||
+        { tail -n 5 "$work/log" >&2; give_up "bits/stdc++.h cannot be compiled ahead"; }
     find "$work/root" -xdev -type f \( -perm -4000 -o -perm -2000 \) -exec chmod a-s {} +
     rm -rf "$work"/root/var/cache/apt/archives/*.deb "$work"/root/var/lib/apt/lists/* "$work"/root/usr/share/doc/* \
         "$work"/root/usr/share/man/* "$work"/root/usr/share/locale/*

@@ -30,6 +30,7 @@ class Language:
 
 LANGUAGES: dict[str, Language] = {
     "python": Language(file_name="solution.py", stack_mb=64),
+    # The image holds bits/stdc++.h compiled ahead with these flags (docker/Dockerfile, docker/image.sh).
     "cpp": Language(
         file_name="solution.cpp",
         compile=("/usr/bin/g++", "-std=c++17", "-O2", "-pipe", "-o", "{binary}", "{source}"),

@@ -1,8 +1,11 @@
 """C++ in a real slot: compiled once, run on every input, and a compiler that is fenced in like a program."""
 
+from pathlib import Path
+
 import pytest
 
 from sandbox import Limits, Program, Status
+from sandbox.languages import LANGUAGES
 
 CPP = r"""
 #include <cstdio>
@@ -74,3 +77,35 @@ def test_compilers_read_nothing_they_should_not(any_box, source, word):
     if word:
         assert run.status is Status.COMPILE_ERROR
         assert word in run.stderr.decode(errors="replace")
+
+
+def test_the_header_compiled_ahead_has_the_flags_of_the_language():
+    """Under any others the compiler would pass it over without a word."""
+    flags = " ".join(word for word in LANGUAGES["cpp"].compile if word.startswith(("-std", "-O", "-f", "-m", "-D")))
+    for name in ("Dockerfile", "image.sh"):
+        text = (Path(__file__).parents[2] / "docker" / name).read_text(encoding="utf-8")
+        assert f"g++ {flags} -x c++-header" in text
+
+
+SUM = "#include <bits/stdc++.h>\nusing namespace std;\nint main() { int a, b; cin >> a >> b; cout << a + b << endl; }\n"
+WAYS = {
+    "alone": SUM,
+    "after pragmas": '#pragma GCC optimize("O3,unroll-loops")\n#pragma GCC target("popcnt")\n' + SUM,
+    "after macros": "#define NDEBUG\n#define _GLIBCXX_DEBUG\n" + SUM,
+    "after another header": "#include <vector>\n" + SUM,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_header_of_everything_may_be_included_in_any_way(box, way):
+    [run] = box.run(Program(WAYS[way], "cpp"), [b"20 22\n"])
+    assert (run.status, run.stdout, run.stderr) == (Status.OK, b"42\n", b"")
+
+
+def test_the_image_holds_the_header_compiled_ahead(box):
+    source = '#include <cstdio>\n#if __has_include(<bits/stdc++.h.gch>)\nint main() { puts("yes"); }\n#else\n'
+    source += 'int main() { puts("no"); }\n#endif\n'
+    [run] = box.run(Program(source, "cpp"), [b""])
+    if run.stdout == b"no\n":
+        pytest.skip("the image in use is older; run: sh docker/image.sh")
+    assert run.stdout == b"yes\n"
