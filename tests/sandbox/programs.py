@@ -1,6 +1,9 @@
 """Programs whose end says whether they run as under `python3 solution.py`; one a line, with `\\n` for line ends."""
 
 # ruff: noqa: E501
+DATA = "1 2\r\n3\xff\n"
+"""What they read, as Latin-1."""
+
 EXITS = r"""
 import sys; sys.exit()
 import sys; sys.exit(3)

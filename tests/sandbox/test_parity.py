@@ -10,9 +10,8 @@ import pytest
 
 from sandbox import Limits, Program, Sandbox, SandboxError, Status, Submission
 from tests.sandbox.conftest import EVERYWHERE, open_at
-from tests.sandbox.programs import PROGRAMS
+from tests.sandbox.programs import DATA, PROGRAMS
 
-DATA = "1 2\r\n3\xff\n"
 REAL = """
 import json, subprocess
 source, data = json.loads(input())
