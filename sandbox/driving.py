@@ -22,8 +22,8 @@ _LONGER_S = 5.0
 class Driven(NamedTuple):
     """What became of both: `OK` when the driver came through and the program ended well.
 
-    `not_plain` says whose doing it is that something cannot cross: the driver's (an argument, an attribute of a
-    function), or the program's (a value). Empty otherwise.
+    `not_plain` says who wanted what cannot cross: the driver (an argument, an attribute of a function, a name it does
+    not define), or the program (a value). Empty otherwise.
     """
 
     execution: Execution

@@ -113,12 +113,12 @@ class Sandbox:
         return self._finish(self._prepare(Submission(program, inputs, limits or Limits())), entry, False, ())
 
     def drive(self, driver: Program, program: Program, limits: Limits | None = None) -> Driven:
-        """Run `driver`, for which functions of `program` are its own, though that runs in another slot.
+        """Run `driver`, which calls functions of `program` though that runs in another slot.
 
-        Names that the driver does not define and Python does not know are functions of the program, and so is whatever
-        `__function__("name")` returns. Arguments and values cross as plain data, subclasses of the built-in types as
-        those; exceptions cross as the nearest built-in one; what a function does to its arguments is done to the
-        driver's. `limits` hold for the program from its start to the driver's end, and again for the driver.
+        In the driver `__function__("name")` is a function of the program. Arguments and values cross as plain data,
+        subclasses of the built-in types as those; exceptions cross as the nearest built-in one; what a function does to
+        its arguments is done to the driver's. `limits` hold for the program from its start to the driver's end, and
+        again for the driver.
         """
         _only_python(driver)
         _only_python(program)

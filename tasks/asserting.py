@@ -5,9 +5,9 @@ can neither read the asserts nor return something that only claims to be equal.
 
 Where that cannot work the test runs in the program's own process and the verdict is labelled `forgeable`: it is
 believed when a random word, read from standard input after the asserts, ends the output, and a program that reads
-standard input first can forge that. Whether it can work shows when it is tried. An argument that is no plain data, or
-a look at more of a function than its value, is the test's own doing. A value that is none could be a trick to get
-here; so it is one only where the values of the task's references are none either, or there is no reference.
+standard input first can forge that. Whether it can work shows when it is tried: something had to cross that is no
+plain data. A program could bring that about to get here; so a reference for which the test works across settles that
+it is the program's error.
 """
 
 from __future__ import annotations
@@ -49,13 +49,12 @@ def run_assert(task: Task, test: AssertTest, program: Program, references: Seque
     driven = box.drive(driver, program, task.limits)
     if not driven.not_plain:
         return Asserted(driven.execution, "sound")
-    if driven.not_plain == "program":
-        for reference in references[:_REFERENCES]:
-            known = box.drive(driver, reference, task.limits)
-            if known.execution.status is Status.SANDBOX_FAILURE:
-                return Asserted(known.execution, "sound")
-            if known.execution.status is Status.OK:
-                return Asserted(driven.execution, "sound")
+    for reference in references[:_REFERENCES]:
+        known = box.drive(driver, reference, task.limits).execution
+        if known.status is Status.SANDBOX_FAILURE:
+            return Asserted(known, "sound")
+        if known.status is Status.OK:
+            return Asserted(driven.execution, "sound")
     return Asserted(_beside(task, test, program, box), "forgeable")
 
 

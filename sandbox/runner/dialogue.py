@@ -72,7 +72,7 @@ def _as_builtin(error: BaseException) -> tuple[str, list[Any]]:
 
 
 class Driver:
-    """The driver's side: names its text does not define are functions of the program."""
+    """The driver's side: `__function__("name")` is a function of the program."""
 
     def __init__(self, talk: Talk, leave: Callable[[], NoReturn]) -> None:
         self._talk = talk
@@ -81,7 +81,10 @@ class Driver:
         self._raised: tuple[BaseException, str] | None = None
 
     def names(self) -> dict[str, Any]:
-        """What stands in for the built-in names: those, and for any other a function of the program."""
+        """What stands in for the built-in names: those, `__function__`, and an end for any other.
+
+        The text may mean a helper that the program happens to import; the program must not compute it.
+        """
         return _Names(self)
 
     def call(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -135,8 +138,7 @@ class _Names(dict[str, Any]):
     def __missing__(self, name: str) -> Any:
         if name.startswith("__"):
             raise KeyError(name)
-        function = self[name] = Function(self._driver, name)
-        return function
+        self._driver.fault(DRIVERS_FAULT, f"the name {name}, which only the program may know")
 
 
 _SEEN = ("_driver", "_touch", "__dict__", "__class__", "__call__", "__name__", "__qualname__")

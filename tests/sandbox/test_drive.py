@@ -12,7 +12,7 @@ SAME = "def f(*given, **named): return named or (given[0] if len(given) == 1 els
 
 
 def drive(box, driver, program=SAME, limits=LIMITS):
-    return box.drive(Program(driver), Program(program), limits)
+    return box.drive(Program(f"f = __function__('f')\n{driver}"), Program(program), limits)
 
 
 CROSS = {
@@ -36,13 +36,16 @@ CROSS = {
     "exceptions": (
         "for n, kind, text in ((0, ZeroDivisionError, 'division by zero'), (1, KeyError, \"'k'\"),\n"
         "         (2, ValueError, 'own'), (3, SystemExit, '3'), (4, NameError, \"name 'g' is not defined\")):\n"
-        "    try: g() if n == 4 else f(n)\n"
+        "    try: __function__('g')() if n == 4 else f(n)\n"
         "    except BaseException as e: assert type(e) is kind and str(e) == text, repr(e)\n"
         "    else: assert False",
         "import sys\nclass Own(ValueError): pass\ndef f(n):\n    if n == 0: 1 / 0\n    if n == 1: {}['k']\n"
         "    if n == 2: raise Own('own')\n    sys.exit(3)",
     ),
-    "several functions": ("assert b(a(1)) == 1", "def a(x): return [x]\ndef b(x): return x[0]"),
+    "several functions": (
+        "a, b = map(__function__, 'ab')\nassert b(a(1)) == 1",
+        "def a(x): return [x]\ndef b(x): return x[0]",
+    ),
     "a built-in name": ("sum = __function__('sum')\nassert sum(1) == 'mine'", "def sum(x): return 'mine'"),
     "higher order": (
         "import functools, threading\nassert sorted([2, 1], key=f) == [1, 2] and list(map(f, [1])) == [1]\n"
@@ -65,10 +68,13 @@ NOT_PLAIN = {
     "an object": ("f(object())", SAME, "driver"),
     "a function": ("f(len)", SAME, "driver"),
     "an attribute": ("f.cache_clear()", SAME, "driver"),
-    "a constant": ("assert X == 3", "X = 3", "driver"),
+    "a constant": ("assert __function__('X') == 3", "X = 3", "driver"),
+    "a name of the program's": ("assert isclose(f(1), 2)", SAME + "\ndef isclose(a, b): return True", "driver"),
+    "a name nobody has": ("try: unicode\nexcept NameError: pass", SAME, "driver"),
+    "a value that is too deep to go back": ("f(f())", "def f(*x): return " + "[" * 64 + "]" * 64, "driver"),
     "whatever the driver catches": ("try: f(len)\nexcept BaseException: pass", SAME, "driver"),
     "an instance": ("f()", "class A: pass\ndef f(): return A()", "program"),
-    "a class": ("A().x", "class A: pass", "program"),
+    "a class": ("__function__('A')().x", "class A: pass", "program"),
     "a generator": ("list(f())", "def f(): yield 1", "program"),
     "equal to everything": ("assert f() == 1", "class A:\n def __eq__(s, o): return 1\ndef f(): return A()", "program"),
     "an argument made strange": ("f([])", "def f(x): x.append(f)", "program"),
@@ -140,9 +146,9 @@ def test_both_have_their_traces_and_their_output(any_box):
         "return 1 / x",
         "ZeroDivisionError: division by zero",
         "Traceback (most recent call last):",
-        'File "test.py", line 4, in <module>',
+        'File "test.py", line 5, in <module>',
         "check()",
-        'File "test.py", line 3, in check',
+        'File "test.py", line 4, in check',
         "f(0)",
         "ZeroDivisionError: division by zero",
     ]

@@ -77,9 +77,11 @@ def test_functions_are_called_in_both(either_box):
     runs = either_box.call(functions, "f", [[1], ["a"]])
     assert [run.value for run in runs] == [[1, "solution", ""], ["a", "solution", ""]]
     assert either_box.call(functions, "g", [[]])[0].status is Status.RUNTIME_ERROR
-    driven = either_box.drive(Program("assert [f(i)[0] for i in range(20)] == list(range(20))"), functions)
+    driven = either_box.drive(
+        Program("f = __function__('f')\nassert [f(i)[0] for i in range(20)] == list(range(20))"), functions
+    )
     assert (driven.execution.status, driven.not_plain) == (Status.OK, "")
-    assert either_box.drive(Program("g()"), functions).not_plain == "program"
+    assert either_box.drive(Program("__function__('g')()"), functions).not_plain == "program"
 
 
 def test_a_new_interpreter_shares_nothing_with_other_runs(either_box, request):

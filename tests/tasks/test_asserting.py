@@ -128,6 +128,7 @@ SIDE = {
     "an attribute": ("assert add.__doc__ == 'adds'", "def add(a, b):\n    'adds'", ""),
     "a generator": ("assert list(add(1, 2)) == [3]", "def add(a, b): yield a + b", ""),
     "an instance": ("assert add(1, 2).a == 3", "class Own:\n    a = 3\ndef add(a, b): return Own()", ""),
+    "a name the program imports": ("assert isclose(add(1, 2), 3)", "from math import isclose\n" + RIGHT, ""),
     "patched from outside": ("add.cache = {}\nassert add(1, 2) == 3", RIGHT, ""),
 }
 
@@ -145,6 +146,19 @@ def test_a_value_that_cannot_cross_counts_against_a_program_whose_references_nee
     assert verdict(box, lazy, test, references=("def add(a, b): return [a + b]",)) == (Verdict.RUNTIME_ERROR, "sound")
     bad = "def add(a, b): return [0]"
     assert verdict(box, lazy, test, references=(bad,)) == (Verdict.ACCEPTED, "forgeable")
+
+
+def test_a_program_does_not_get_beside_the_test_by_a_value_that_cannot_go_back(box):
+    """What it returns may go, and what the test makes of it may not; in the same process it would then lie."""
+    test = "assert add([add(1, 2)], 0) == 3"
+    trick = "class A:\n    def __eq__(self, o): return True\nimport __main__\n"
+    trick += "def add(a, b): return A() if hasattr(__main__, 'add') else " + "[" * 64 + "]" * 64
+    right = "def add(a, b): return a[0] if b == 0 else a + b"
+    task = about(test, (right,))
+    assert asserting._beside(task, task.private_tests[0], Program(trick), box).status is Status.OK, "no trick"
+    assert box.drive(asserting._driver(task, task.private_tests[0]), Program(trick), LIMITS).not_plain == "driver"
+    assert verdict(box, trick, test, references=(right,)) == (Verdict.RUNTIME_ERROR, "sound")
+    assert verdict(box, right, test, references=(right,)) == (Verdict.ACCEPTED, "sound")
 
 
 def test_names_of_the_prelude_are_the_tests_own_but_for_the_entry_point(box):
