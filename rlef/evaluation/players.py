@@ -38,8 +38,8 @@ class Player:
     """There is one answer to each task only."""
 
 
-def player(model: str, config: EvalConfig, suite: Suite) -> Player:
-    """What plays an evaluation.
+def players(model: str, config: EvalConfig, suites: Sequence[Suite]) -> list[Player]:
+    """What plays an evaluation, for each suite; a model is loaded once for all of them.
 
     Args:
         model: a folder, a Hugging Face id or "embedded"; http://host:port/v1; or a file of answers (.jsonl).
@@ -47,10 +47,19 @@ def player(model: str, config: EvalConfig, suite: Suite) -> Player:
     Raises:
         RlefError: there is no such model, server, file, task or split.
     """
-    tasks = within(usable_tasks(suite, config.evaluation.split), config.since, config.until)
+    split = config.evaluation.split
+    asked = [within(usable_tasks(suite, split), config.since, config.until) for suite in suites]
     if model.endswith(".jsonl"):
-        return _scripted(Path(model), config, suite, tasks)
-    tasks = tasks[: config.evaluation.tasks or len(tasks)]
+        if len(suites) > 1:
+            raise RlefError(f"{model}: a file of answers belongs to one suite; name one --suite")
+        return [_scripted(Path(model), config, suites[0], asked[0])]
+    identity, play_on = _loaded(model, config)
+    asked = [tasks[: config.evaluation.tasks or len(tasks)] for tasks in asked]
+    return [Player(tasks, identity, play_on(tasks, suite)) for tasks, suite in zip(asked, suites, strict=True)]
+
+
+def _loaded(model: str, config: EvalConfig) -> tuple[str, Callable[[Sequence[Task], Suite], Play]]:
+    """What a model's episodes are kept under, and how it plays tasks."""
     if not model.startswith(("http://", "https://")):
         from rlef.policies.engine import TransformersEngine
         from rlef.policies.load import load_policy
@@ -65,17 +74,18 @@ def player(model: str, config: EvalConfig, suite: Suite) -> Player:
         else:
             engine = TransformersEngine(policy.model, policy.chat.stop_ids, decode=policy.chat.text)
         identity = model_digest(model) + str(getattr(policy.model.config, "_commit_hash", None) or "")
-        return Player(tasks, identity, _in_tokens(engine, policy.chat, tasks, context, suite))
+        return identity, lambda tasks, suite: _in_tokens(engine, policy.chat, tasks, context, suite)
 
     from rlef.policies.endpoint import Endpoint
 
     if not config.endpoint.tokenizer:
-        return Player(tasks, model, _in_text(Endpoint(model, config.endpoint), tasks, suite))
+        speaker = Endpoint(model, config.endpoint)
+        return model, lambda tasks, suite: _in_text(speaker, tasks, suite)
     from rlef.policies.load import load_chat
 
     chat = load_chat(config.endpoint.tokenizer, config.system)
     served = Endpoint(model, config.endpoint, chat.stop_ids)
-    return Player(tasks, model, _in_tokens(served, chat, tasks, config.context, suite))
+    return model, lambda tasks, suite: _in_tokens(served, chat, tasks, config.context, suite)
 
 
 def _scripted(path: Path, config: EvalConfig, suite: Suite, usable: Sequence[Task]) -> Player:
