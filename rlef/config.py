@@ -251,9 +251,10 @@ class EvalConfig:
     metrics: str = ""
     """Measures besides the first attempt, the final answer and repair: "1@3,10@100,pass@1,pass^2"."""
     select: str = "public"
-    """Which samples n@k submits: those that pass the public tests ("public"), any ("random"), the likeliest
-    ("likelihood"), the ones a verifier scores highest ("verifier:PATH"), or one of each cluster of equal outputs on
-    `inputs` ("clusters"). "public+likelihood" and "public+verifier:PATH" put those first that pass the public tests."""
+    """Which samples n@k submits: "public" (what passes the public tests), "random", "likelihood", "verifier:PATH" (a
+    verifier's highest scores), "public+likelihood", "public+verifier:PATH" or "clusters" (of outputs on `inputs`)."""
+    best_of: int = 1
+    """Answers sampled at each turn, all counted; what `select` (public tests, a verifier) prefers is repaired next."""
     inputs: str = ""
     """File of inputs for the clusters, one JSON object a line: {"task": KEY, "inputs": [TEXT, ...]}."""
     single_turn: bool = False
@@ -294,6 +295,6 @@ def check_eval(config: EvalConfig) -> None:
             raise RlefError(f"endpoint.{name} = {value!r}: must be at least {least}")
     if config.minutes < 0:
         raise RlefError(f"minutes = {config.minutes!r}: must be 0 (no limit) or more")
-    from rlef.evaluation.selection import parse_select
+    from rlef.evaluation.selection import check_select
 
-    parse_select(config.select, config.inputs)
+    check_select(config)

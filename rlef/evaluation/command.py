@@ -20,7 +20,7 @@ from rlef.evaluation.job import Job
 from rlef.evaluation.measures import check_samples, parse_measures
 from rlef.evaluation.players import players
 from rlef.evaluation.recipes import Recipe
-from rlef.evaluation.selection import parse_select
+from rlef.evaluation.selection import Verifier, parse_select
 from rlef.progress import Display
 from rlef.report.table import interval, interval_table
 from rlef.run import finish_replacing, guard
@@ -45,11 +45,11 @@ def run_evaluation(model: str, config: EvalConfig, recipe: Recipe | None = None,
     loaded = [load_suite(name) for name in names]
     if recipe:
         recipe.check(loaded[0])
-    measures = parse_measures(config.metrics, config.turn_limit)
+    measures = parse_measures(config.metrics, config.turn_limit * config.best_of)
     inputs = read_inputs(Path(config.inputs)) if config.inputs else {}
-    playing = players(who, config, loaded)
+    playing = players(who, config, loaded, verifier)
     if playing[0].once:
-        config = replace(config, single_turn=False, evaluation=replace(config.evaluation, samples=1))
+        config = replace(config, single_turn=False, best_of=1, evaluation=replace(config.evaluation, samples=1))
     check_samples(measures, config.evaluation.samples)
     folder = Path(config.out) / f"{datetime.now():%Y%m%d-%H%M%S}-eval"
     labels = _labels(loaded)
@@ -74,7 +74,8 @@ def markdown_table(results: Mapping[str, Mapping[str, Any]]) -> str:
     """A table for a paper: a row for each suite, the measures in percent with their intervals."""
     rows: list[dict[str, str]] = []
     for suite, result in results.items():
-        names = {"solved_first": "first attempt", f"solved_1@{result['turn_limit']}": f"1@{result['turn_limit']}"}
+        final = next(key for key in result if key.startswith("solved_1@"))
+        names = {"solved_first": "first attempt", final: final.removeprefix("solved_")}
         cells = {"model": result["model"], "suite": f"{suite} {result['split']}"}
         cells |= {shown: interval(result.get(key)) for key, shown in names.items()}
         rows.append(cells | {name: interval(value) for name, value in result["metrics"].items()})
@@ -130,11 +131,11 @@ def _numbered(name: str, number: int) -> str:
     return name if number == 1 else f"{name}-{number}"
 
 
-def _verifier(config: EvalConfig) -> Path | None:
-    """The folder of the verifier that selects, if one does."""
+def _verifier(config: EvalConfig) -> Verifier | None:
+    """The verifier that selects, if one does."""
     chosen = parse_select(config.select, config.inputs)
     if not chosen.path:
         return None
     from rlef.verifiers.score import find_verifier
 
-    return find_verifier(Path(chosen.path))
+    return Verifier(find_verifier(Path(chosen.path)))

@@ -15,13 +15,21 @@ from rlef.episode import Episode, append_episodes
 from rlef.errors import RlefError
 from rlef.evaluation.compare import Row, compare_measures, comparison_table
 from rlef.evaluation.intervals import bootstrap
-from rlef.evaluation.ledger import Ledger, ledger_path
+from rlef.evaluation.ledger import Ledger, ledger_path, model_digest
 from rlef.evaluation.measures import Measure, parse_measures
 from rlef.evaluation.metrics import outcomes_of, summary
 from rlef.evaluation.outputs import numbered_clusters, outputs, with_inputs
 from rlef.evaluation.players import Player, transcript
 from rlef.evaluation.recipes import unscored
-from rlef.evaluation.selection import Item, kept_scores, parse_select, programs_of, score_programs, selector_of
+from rlef.evaluation.selection import (
+    Item,
+    Verifier,
+    kept_scores,
+    parse_select,
+    programs_of,
+    score_programs,
+    selector_of,
+)
 from rlef.evaluation.selectors import Selector
 from rlef.progress import Display
 from rlef.run import guard
@@ -43,8 +51,8 @@ class Job:
     measures: Sequence[Measure]
     inputs: Mapping[str, Sequence[str]]
     """Further inputs by task, for clusters."""
-    verifier: Path | None
-    """The folder of the verifier that selects, if one does."""
+    verifier: Verifier | None
+    """What selects, if a verifier does."""
     box: Sandbox
     display: Display
 
@@ -63,16 +71,16 @@ class Job:
         result: dict[str, Any] = {
             "model": self.model, "recipe": recipe, "suite": self.suite.name, "split": config.evaluation.split,
             "seed": config.seed, "turn_limit": config.turn_limit, "temperature": config.evaluation.temperature,
-            "top_p": config.evaluation.top_p, "select": config.select,
+            "top_p": config.evaluation.top_p, "select": config.select, "best_of": config.best_of,
             "unscored": unscored(self.suite, config.evaluation.split),
-            **summary(outcomes_of(episodes), config.turn_limit),
+            **summary(outcomes_of(episodes), config.turn_limit, answers=config.turn_limit * config.best_of),
             "metrics": measured(self.measures, episodes, config.turn_limit, selector),
         }  # fmt: skip
         if self.verifier:
             result["selection"] = self.selection(episodes, scores)
         rows: list[Row] = []
         if config.single_turn:
-            several = parse_measures(_compared(config, self.measures), config.turn_limit)
+            several = parse_measures(_compared(config, self.measures), config.turn_limit * config.best_of)
             rows = compare_measures(singles, episodes, single, several, 1, config.turn_limit, selector)
             result["single_turn"] = {
                 "rollouts_per_task": alone.evaluation.samples, "comparison": [row.as_dict() for row in rows],
@@ -104,6 +112,8 @@ class Job:
         names = [self.suite.name]
         if config.feedback.mode == "random":  # what the policy is told depends on the other tasks as well
             names += [task.key for task in self.who.tasks]
+        if config.best_of > 1 and self.verifier:  # what goes on depends on it
+            names.append(model_digest(str(self.verifier.folder)))
         return ledger_path(config, self.who.identity, "\n".join(names))
 
     def scores(self, episodes: Sequence[Episode]) -> dict[Item, float]:
@@ -111,7 +121,7 @@ class Job:
         if self.verifier is None:
             return {}
         kept, programs = kept_scores(self.ledger(self.config), self.verifier), programs_of(episodes)
-        with self.display.stage(f"scores of {self.verifier}", len(programs)) as tick:
+        with self.display.stage(f"scores of {self.verifier.folder}", len(programs)) as tick:
             return score_programs(self.verifier, kept, programs, tick)
 
     def selection(self, episodes: Sequence[Episode], scores: Mapping[Item, float]) -> dict[str, Any]:
@@ -148,12 +158,16 @@ def measured(
 def _single_turn(config: EvalConfig, measures: Sequence[Measure]) -> tuple[EvalConfig, list[Measure]]:
     """The same number of samples without feedback, and the measures that can be compared."""
     single = parse_measures(_compared(config, measures), 1)
-    samples = max(config.evaluation.samples * config.turn_limit, *(measure.rollouts for measure in single))
+    answers = config.turn_limit * config.best_of
+    samples = max(config.evaluation.samples * answers, *(measure.rollouts for measure in single))
     evaluation = replace(config.evaluation, samples=samples)
-    return replace(config, turn_limit=1, evaluation=evaluation), single
+    return replace(config, turn_limit=1, best_of=1, evaluation=evaluation), single
 
 
 def _compared(config: EvalConfig, measures: Sequence[Measure]) -> str:
     """n@k counts samples, so it is the same budget for both; 1@turns is always among them."""
-    names = [f"1@{config.turn_limit}", *(measure.name for measure in measures if measure.kind == "n@k")]
+    names = [
+        f"1@{config.turn_limit * config.best_of}",
+        *(measure.name for measure in measures if measure.kind == "n@k"),
+    ]
     return ",".join(dict.fromkeys(names))

@@ -10,9 +10,11 @@ import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from rlef.config import EvalConfig
 from rlef.episode import Episode
 from rlef.errors import RlefError
 from rlef.evaluation.ledger import digest, model_digest
@@ -57,6 +59,44 @@ def parse_select(text: str, inputs: str = "") -> Select:
     return Select(kind, rest != text, path)
 
 
+def check_select(config: EvalConfig) -> None:
+    """Raise RlefError for a choice that cannot be meant."""
+    chosen, samples = parse_select(config.select, config.inputs), config.best_of
+    if samples < 1:
+        raise RlefError(f"best_of = {samples!r}: must be at least 1")
+    if samples > 1 and chosen.kind not in ("public", "verifier"):
+        raise RlefError(
+            f'best_of = {samples}: select = "{config.select}" cannot say what is repaired next; use public, '
+            "verifier:PATH or public+verifier:PATH"
+        )
+    if samples > 1 and not config.evaluation.temperature:
+        raise RlefError(f"best_of = {samples}: at temperature 0 all answers are one; raise evaluation.temperature")
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """A verifier's folder; it is loaded when the first program is to be scored."""
+
+    folder: Path
+
+    @cached_property
+    def _load(self) -> Callable[[Sequence[Item]], list[float]]:
+        from rlef.verifiers.score import load_score
+
+        return load_score(self.folder)
+
+    def score(self, items: Sequence[Item]) -> list[float]:
+        """One number for each program, in order.
+
+        Raises:
+            RlefError: a program does not fit the verifier's context, or the verifier gives no number.
+        """
+        values = self._load(items)
+        if not all(map(math.isfinite, values)):
+            raise RlefError(f"{self.folder}: the verifier gives scores that are no numbers; train it again")
+        return values
+
+
 def selector_of(chosen: Select, said: Callable[[Episode], Hashable], scores: Mapping[Item, float]) -> Selector | None:
     """The selector. None stands for the public tests, whose expectation is computed exactly.
 
@@ -75,35 +115,24 @@ def programs_of(episodes: Sequence[Episode]) -> dict[str, Item]:
     return {digest(item): item for item in items}
 
 
-def score_programs(folder: Path, kept: Path, programs: Mapping[str, Item], tick: Tick) -> dict[Item, float]:
+def score_programs(verifier: Verifier, kept: Path, programs: Mapping[str, Item], tick: Tick) -> dict[Item, float]:
     """A verifier's scores of programs, each as an answer to its task.
 
     Args:
-        folder: of the verifier.
         kept: file of the scores known so far; new ones are added to it, so many at a time.
         programs: by a name of their own (`programs_of`).
         tick: takes the number of programs scored and a note.
-
-    Raises:
-        RlefError: a program does not fit the verifier's context, or the verifier gives no number.
     """
     with closing(Lines(kept)) as lines:
         known: dict[str, float] = {row["key"]: row["score"] for row in lines.read() if _whole(row)}
         missing = [key for key in programs if key not in known]
         tick(len(programs) - len(missing), "")
-        if missing:
-            from rlef.verifiers.score import load_score
-
-            score = load_score(folder)
-            for first in range(0, len(missing), PROGRAMS_AT_ONCE):
-                keys = missing[first : first + PROGRAMS_AT_ONCE]
-                values = score([programs[key] for key in keys])
-                if not all(map(math.isfinite, values)):
-                    raise RlefError(f"{folder}: the verifier gives scores that are no numbers; train it again")
-                found = dict(zip(keys, values, strict=True))
-                lines.append({"key": key, "score": value} for key, value in found.items())
-                known |= found
-                tick(len(keys), "")
+        for first in range(0, len(missing), PROGRAMS_AT_ONCE):
+            keys = missing[first : first + PROGRAMS_AT_ONCE]
+            found = dict(zip(keys, verifier.score([programs[key] for key in keys]), strict=True))
+            lines.append({"key": key, "score": value} for key, value in found.items())
+            known |= found
+            tick(len(keys), "")
     return {item: known[key] for key, item in programs.items()}
 
 
@@ -112,9 +141,9 @@ def score_of(scores: Mapping[Item, float]) -> Score:
     return lambda episode: scores[item] if (item := _item(episode)) else -math.inf
 
 
-def kept_scores(ledger: Path, folder: Path) -> Path:
+def kept_scores(ledger: Path, verifier: Verifier) -> Path:
     """Where a verifier's scores of a ledger's programs are kept: by what the verifier is, not by where."""
-    return ledger.with_name(f"{ledger.stem}-{digest([model_digest(str(folder))])}-scores.jsonl")
+    return ledger.with_name(f"{ledger.stem}-{digest([model_digest(str(verifier.folder))])}-scores.jsonl")
 
 
 def _item(episode: Episode) -> Item | None:

@@ -15,7 +15,7 @@ from rlef.episode import Episode, Turn, read_episodes
 from rlef.errors import RlefError
 from rlef.evaluation import command, evaluate, selection
 from rlef.evaluation.job import Job
-from rlef.evaluation.selection import kept_scores, programs_of, score_of, score_programs
+from rlef.evaluation.selection import Verifier, kept_scores, programs_of, score_of, score_programs
 from rlef.evaluation.selectors import by_score, selected_n_at_k
 from rlef.verifiers import score
 from rlef.verifiers.score import find_verifier, load_scores
@@ -69,11 +69,11 @@ def test_scores_are_the_verifiers_and_none_is_computed_twice(verifier, tmp_path,
     with monkeypatch.context() as patch:
         patch.setattr(score, "load_score", dying)
         with pytest.raises(KeyboardInterrupt):
-            score_programs(verifier, kept, programs, lambda n, note: None)
+            score_programs(Verifier(verifier), kept, programs, lambda n, note: None)
     with kept.open("a") as file:
         file.write('{"key": "of another version"}\n{"key": "half')
     ticks = []
-    scores = score_programs(verifier, kept, programs, lambda n, note: ticks.append(n))
+    scores = score_programs(Verifier(verifier), kept, programs, lambda n, note: ticks.append(n))
     found = score_of(scores)
     assert ticks == [2, 1]
     name = "likelihood" if json.loads((verifier / "verifier.json").read_text())["kind"] == "dpo" else "reward"
@@ -81,21 +81,21 @@ def test_scores_are_the_verifiers_and_none_is_computed_twice(verifier, tmp_path,
     assert [found(one) for one in POOL[:3]] == pytest.approx(plain, rel=1e-2)
     assert found(POOL[6]) == found(POOL[7]) == -math.inf
     monkeypatch.setattr(score, "load_score", None)  # nothing is missing: the verifier is not loaded
-    assert score_programs(verifier, kept, programs, lambda n, note: None) == scores
+    assert score_programs(Verifier(verifier), kept, programs, lambda n, note: None) == scores
 
 
 def test_another_verifier_has_scores_of_its_own(verifier, tmp_path):
-    before = kept_scores(tmp_path / "a.jsonl", verifier)
+    before = kept_scores(tmp_path / "a.jsonl", Verifier(verifier))
     shutil.move(verifier, tmp_path / "moved")
-    assert kept_scores(tmp_path / "a.jsonl", tmp_path / "moved") == before
+    assert kept_scores(tmp_path / "a.jsonl", Verifier(tmp_path / "moved")) == before
     (tmp_path / "moved" / "model.safetensors").write_bytes(b"other weights")
-    assert kept_scores(tmp_path / "a.jsonl", tmp_path / "moved") != before
+    assert kept_scores(tmp_path / "a.jsonl", Verifier(tmp_path / "moved")) != before
 
 
 def test_a_score_that_is_no_number_is_refused(verifier, tmp_path, monkeypatch):
     monkeypatch.setattr(score, "load_score", lambda folder: lambda items: [math.nan] * len(items))
     with pytest.raises(RlefError, match="no numbers; train it again"):
-        score_programs(verifier, tmp_path / "scores.jsonl", programs_of(POOL), lambda n, note: None)
+        score_programs(Verifier(verifier), tmp_path / "scores.jsonl", programs_of(POOL), lambda n, note: None)
 
 
 def test_no_program_is_chosen_last():
