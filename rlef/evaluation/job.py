@@ -15,7 +15,7 @@ from rlef.episode import Episode, append_episodes
 from rlef.errors import RlefError
 from rlef.evaluation.compare import Row, compare_measures, comparison_table
 from rlef.evaluation.intervals import bootstrap
-from rlef.evaluation.ledger import Ledger, ledger_path, model_digest
+from rlef.evaluation.ledger import Ledger, ledger_path
 from rlef.evaluation.measures import Measure, parse_measures
 from rlef.evaluation.metrics import outcomes_of, summary
 from rlef.evaluation.outputs import numbered_clusters, outputs, with_inputs
@@ -95,7 +95,7 @@ class Job:
         if self.who.once:
             display.say(transcript(episodes))
         if rows:
-            display.show(comparison_table(rows, "single turn", f"{config.turn_limit} turns"))
+            display.console.print(comparison_table(rows, "single turn", f"{config.turn_limit} turns"))
         return result
 
     def episodes(self, name: str, config: EvalConfig) -> list[Episode]:
@@ -112,8 +112,9 @@ class Job:
         names = [self.suite.name]
         if config.feedback.mode == "random":  # what the policy is told depends on the other tasks as well
             names += [task.key for task in self.who.tasks]
-        if config.best_of > 1 and self.verifier:  # what goes on depends on it
-            names.append(model_digest(str(self.verifier.folder)))
+        if config.best_of > 1:  # what goes on depends on who chooses
+            chosen = parse_select(config.select, config.inputs)
+            names.append(f"{chosen.kind} {chosen.public} {self.verifier.digest if self.verifier else ''}")
         return ledger_path(config, self.who.identity, "\n".join(names))
 
     def scores(self, episodes: Sequence[Episode]) -> dict[Item, float]:

@@ -80,6 +80,11 @@ class Verifier:
     folder: Path
 
     @cached_property
+    def digest(self) -> str:
+        """What it is, wherever it lies."""
+        return digest([model_digest(str(self.folder))])
+
+    @cached_property
     def _load(self) -> Callable[[Sequence[Item]], list[float]]:
         from rlef.verifiers.score import load_score
 
@@ -143,7 +148,7 @@ def score_of(scores: Mapping[Item, float]) -> Score:
 
 def kept_scores(ledger: Path, verifier: Verifier) -> Path:
     """Where a verifier's scores of a ledger's programs are kept: by what the verifier is, not by where."""
-    return ledger.with_name(f"{ledger.stem}-{digest([model_digest(str(verifier.folder))])}-scores.jsonl")
+    return ledger.with_name(f"{ledger.stem}-{verifier.digest}-scores.jsonl")
 
 
 def _item(episode: Episode) -> Item | None:

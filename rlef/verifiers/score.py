@@ -156,6 +156,8 @@ def find_verifier(path: Path) -> Path:
         raise RlefError(f"{path}: no verifier yet; go on with: rlef vstar --resume {path}")
     folder = made if made.is_dir() else path
     read_note(folder)
+    if not (folder / "config.json").exists():
+        raise RlefError(f"{folder}: no model beside {NOTE}; name the whole folder `rlef vstar` wrote")
     return folder
 
 

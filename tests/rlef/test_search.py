@@ -14,13 +14,16 @@ from rlef.errors import RlefError
 from rlef.evaluation import command, evaluate
 from rlef.evaluation.compare import compare_runs, load_side
 from rlef.evaluation.evaluate import task_of
+from rlef.evaluation.job import Job
 from rlef.evaluation.measures import parse_measures
+from rlef.evaluation.players import Player
 from rlef.evaluation.search import Answers, BestOfEngine, BestOfSpeaker, Choice
+from rlef.evaluation.selection import Verifier
 from rlef.policies.engine import Sampling, TransformersEngine
 from rlef.policies.load import load_policy
 from rlef.rollout import Start, collect
 from rlef.text_rollout import converse
-from tasks import StdioTest, Task, load_suite
+from tasks import StdioTest, Suite, Task, load_suite
 from tests.rlef.test_select import verifier  # noqa: F401
 
 ADD = Task("add", "Add two numbers.", (StdioTest("1 2\n", "3\n"),), (StdioTest("4 5\n", "9\n"),))
@@ -132,6 +135,18 @@ def test_every_answer_counts_as_a_sample():
 def test_values_that_cannot_be_meant(change, message):
     with pytest.raises(RlefError, match=message):
         check_eval(dataclasses.replace(EvalConfig(), **change))
+
+
+@pytest.mark.parametrize("verifier", ["dpo"], indirect=True)
+def test_the_ledger_knows_who_chose(verifier):  # noqa: F811
+    def ledger(select, best_of=2):
+        chooser = Verifier(verifier) if "verifier" in select else None
+        who, config = Player([ADD], "m", None), EvalConfig(select=select, best_of=best_of)
+        return Job("m", config, Suite("s", {}), who, [], {}, chooser, None, None).ledger(config)
+
+    names = ["public", f"verifier:{verifier}", f"public+verifier:{verifier}"]
+    assert len({ledger(name) for name in names}) == 3
+    assert len({ledger(name, 1) for name in names}) == 1
 
 
 @pytest.mark.parametrize("verifier", ["dpo"], indirect=True)

@@ -112,6 +112,7 @@ def test_no_program_is_chosen_last():
         ({"verifier.json": "{"}, "no verifier"),
         ({"verifier.json": '{"kind": "oracle", "system": "", "start": "x"}'}, "no verifier"),
         ({"verifier.json": '{"kind": "dpo", "system": 1, "start": "x"}'}, "no verifier"),
+        ({"verifier.json": '{"kind": "dpo", "system": "", "start": "x"}'}, "no model beside verifier.json"),
         ({"samples/iteration-1.jsonl": ""}, "no verifier yet; go on with: rlef vstar --resume"),
     ],
 )
