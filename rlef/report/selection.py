@@ -82,7 +82,9 @@ def rankings(run: RunFolder) -> Table:
     rows = [["all", *(table.interval(one.get("auc")) for one in scorers.values())]]
     rows += [[_words(part), *(table.interval(by.get(part)) for by in parts.values())] for part in names]
     rows.append(["rank correlation with length", *(_number(one.get("length_correlation")) for one in scorers.values())])
-    rows.append(["calibration error", *(_number(_mapping(one, "calibration").get("ece")) for one in scorers.values())])
+    rows.append(
+        ["calibration error", *(_number(_mapping(one, "calibration").get("ece"), "") for one in scorers.values())]
+    )
     return Table(["couples ranked right", *(name.replace("_", " ") for name in scorers)], rows if scorers else [])
 
 
@@ -113,9 +115,9 @@ def _mean(value: Any) -> str:
     return table.interval(value).split(" (")[0]
 
 
-def _number(value: Any) -> str:
+def _number(value: Any, sign: str = "+") -> str:
     known = _finite(value)
-    return table.MISSING if known is None else f"{known:+.2f}"
+    return table.MISSING if known is None else f"{known:{sign}.2f}"
 
 
 def _finite(value: Any) -> float | None:
