@@ -15,3 +15,13 @@ def take(given: list[str], flag: str) -> tuple[str | None, list[str]]:
         if word.startswith(f"{flag}="):
             return word.partition("=")[2], given[:place] + given[place + 1 :]
     return None, given
+
+
+def take_all(given: list[str], flag: str) -> tuple[list[str], list[str]]:
+    """All values of a flag that may be repeated, and the arguments without them."""
+    values: list[str] = []
+    while True:
+        value, given = take(given, flag)
+        if value is None:
+            return values, given
+        values.append(value)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from rlef.arguments import take as _take
+from rlef.arguments import take_all
 from rlef.errors import RlefError
 
 USAGE = """\
@@ -22,7 +23,7 @@ usage: rlef COMMAND ...
 Reinforcement learning from execution feedback: train code models to fix their own programs.
 
   train [--config FILE] [--resume RUN] [FLAGS]   warm start, RLEF training, evaluation (train --help: all flags)
-  eval MODEL [FLAGS]                             first attempt, n@k, pass@k and repair rate; MODEL may be served
+  eval MODEL [--suite SUITE ...] [FLAGS]         first attempt, n@k, pass@k and repair rate; MODEL may be served
                                                  (http://host:port/v1) or a file of answers (answers.jsonl)
   compare RUN_A RUN_B [--metrics LIST] [--json]  two runs on the same tasks: differences with intervals and p-values
   recipes                                        evaluations as published: settings, where the data is had
@@ -124,6 +125,7 @@ def _eval(given: list[str]) -> None:
         )
     recipe, given = _take(given, "--recipe")
     data, given = _take(given, "--data")
+    suites, given = take_all(given, "--suite")
     folder = Path(given[0])
     run = (folder.parent.parent if folder.parent.name == "checkpoints" else folder) / "config.toml"
     default = EvalConfig.of(load_config(run)) if run.exists() else EvalConfig()
@@ -132,6 +134,8 @@ def _eval(given: list[str]) -> None:
         from rlef.evaluation.recipes import find_recipe
 
         found = find_recipe(recipe)
+        if suites:
+            raise RlefError(f"--recipe {recipe} has its suite; leave --suite out")
         if data is None:
             raise RlefError(f"--recipe {recipe} needs its data: --data PATH, from {found.home}")
         default = found.config(Path(data))
@@ -141,7 +145,7 @@ def _eval(given: list[str]) -> None:
     check_eval(config)
     from rlef.evaluation.command import run_evaluation
 
-    run_evaluation(given[0], config, found)
+    run_evaluation(given[0], config, found, suites)
 
 
 def _sft(given: list[str]) -> None:

@@ -233,7 +233,7 @@ class EvalConfig:
     """Evaluation of one model."""
 
     suite: str = "starter"
-    """Task suite: a name, "name:path" or a path."""
+    """Task suite: a name, "name:path" or a path; the flag may be given several times."""
     seed: int = 0
     """Seed of the sampling."""
     out: str = "runs"
@@ -250,9 +250,11 @@ class EvalConfig:
     """Longest conversation in tokens."""
     metrics: str = ""
     """Measures besides the first attempt, the final answer and repair: "1@3,10@100,pass@1,pass^2"."""
-    selector: Literal["public", "random", "likelihood", "clusters"] = "public"
-    """Which samples n@k submits: those that pass the public tests, any, the likeliest, or one of each cluster of equal
-    outputs on `inputs`."""
+    select: str = "public"
+    """Which samples n@k submits: "public" (what passes the public tests), "random", "likelihood", "verifier:PATH" (a
+    verifier's highest scores), "public+likelihood", "public+verifier:PATH" or "clusters" (of outputs on `inputs`)."""
+    best_of: int = 1
+    """Answers sampled at each turn, all counted; what `select` (public tests, a verifier) prefers is repaired next."""
     inputs: str = ""
     """File of inputs for the clusters, one JSON object a line: {"task": KEY, "inputs": [TEXT, ...]}."""
     single_turn: bool = False
@@ -293,5 +295,6 @@ def check_eval(config: EvalConfig) -> None:
             raise RlefError(f"endpoint.{name} = {value!r}: must be at least {least}")
     if config.minutes < 0:
         raise RlefError(f"minutes = {config.minutes!r}: must be 0 (no limit) or more")
-    if (config.selector == "clusters") != bool(config.inputs):
-        raise RlefError("selector clusters and --inputs FILE belong together; give both or neither")
+    from rlef.evaluation.selection import check_select
+
+    check_select(config)

@@ -78,7 +78,7 @@ def compare_runs(a: Compared, b: Compared, measures: str = DEFAULT) -> list[Row]
     """The rows of a comparison, b against a. Raises RlefError when there is nothing to compare."""
     if not {episode.task for episode in a.episodes} & {episode.task for episode in b.episodes}:
         raise RlefError(f"{a.name} and {b.name} have no task in common; evaluate both on one suite and split")
-    before, after = (parse_measures(measures, side.turn_limit) for side in (a, b))
+    before, after = (parse_measures(measures, side.turn_limit * (side.settings.get("best_of") or 1)) for side in (a, b))
     return compare_measures(a.episodes, b.episodes, before, after, a.turn_limit, b.turn_limit)
 
 
@@ -172,7 +172,8 @@ def _settings(path: Path) -> dict[str, Any]:
                 data = tomllib.loads((path / name).read_text(encoding="utf-8"))
             except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                 raise RlefError(f"{path / name}: not a TOML file: {error}") from error
-            known = {"suite": data.get("suite"), "turn_limit": data.get("turn_limit"), "seed": data.get("seed")}
+            known = {"suite": data.get("suite"), "turn_limit": data.get("turn_limit"), "seed": data.get("seed"),
+                     "best_of": data.get("best_of")}  # fmt: skip
             for table in ("evaluation", "feedback"):
                 known |= {f"{table}.{key}": value for key, value in (data.get(table) or {}).items()}
             return known

@@ -126,6 +126,11 @@ def _starts(tasks: Sequence[Task], samples: int, seed: int) -> list[Start]:
     ]
 
 
+def task_of(seed: int, tasks: Sequence[Task]) -> Task:
+    """The task an episode of an evaluation is about, by its seed: see `_starts`."""
+    return tasks[seed >> 20 & 0xFFFFF]
+
+
 def _sampling(config: EvaluationConfig, rollout: RolloutConfig) -> Sampling:
     return Sampling(
         config.temperature, config.top_p, rollout.max_new_tokens, config.top_k, config.min_p, config.stop

@@ -1,25 +1,21 @@
 """The memory of evaluations: every finished episode, kept by model, settings, task and seed.
 
-An evaluation that was killed, or is asked for again with more samples, plays only what is missing. Lines are appended
-and flushed to the disk after each batch; half a line, which a killed process may leave, is cut off. Episodes the
-sandbox failed on are not kept, so they are tried again.
+An evaluation that was killed, or is asked for again with more samples, plays only what is missing. Episodes the sandbox
+failed on are not kept, so they are tried again.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rlef.config import EvalConfig
 from rlef.episode import Episode
-from rlef.errors import RlefError
-from rlef.run import guard
+from rlef.evaluation.lines import Lines
 from tasks import Task
 
 UNIMPORTANT = (
@@ -27,7 +23,7 @@ UNIMPORTANT = (
     "slots",
     "seed",
     "metrics",
-    "selector",
+    "select",
     "inputs",
     "single_turn",
     "minutes",
@@ -43,28 +39,13 @@ class Ledger:
     """A file of episodes that are never played twice. One process at a time."""
 
     def __init__(self, path: Path) -> None:
-        with guard(path.parent, resume=False):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("a+b")
-        self._path = path
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._file.close()
-            raise RlefError(f"another evaluation of this model is at work on {path}; wait for it") from error
+        self._lines = Lines(path)
         self._known: dict[str, Episode] = {}
-        self._file.seek(0)
-        whole = 0
-        for line in self._file:
-            if not line.endswith(b"\n"):
-                break
-            whole += len(line)
+        for row in self._lines.read():
             try:
-                row = json.loads(line)
                 self._known[row["key"]] = Episode.from_json(row["episode"])
             except (ValueError, KeyError, TypeError):
                 continue  # of another version of the record: played again
-        self._file.truncate(whole)
 
     def get(self, task: Task, seed: int) -> Episode | None:
         """The finished episode of a task with a seed."""
@@ -72,26 +53,23 @@ class Ledger:
 
     def add(self, tasks: Sequence[Task], episodes: Sequence[Episode]) -> None:
         """Keep the episodes of these tasks, in order; they are on the disk when this returns."""
-        lines = []
+        rows = []
         for task, episode in zip(tasks, episodes, strict=True):
             if not episode.sandbox_failure:
                 key = key_of(task, episode.seed)
                 self._known[key] = episode
-                lines.append(json.dumps({"key": key, "episode": episode.to_json()}).encode() + b"\n")
-        with guard(self._path.parent, resume=False):
-            self._file.writelines(lines)
-            self._file.flush()
-            os.fsync(self._file.fileno())
+                rows.append({"key": key, "episode": episode.to_json()})
+        self._lines.append(rows)
 
     def close(self) -> None:
         """Let another process at it."""
-        self._file.close()
+        self._lines.close()
 
 
 def key_of(task: Task, seed: int) -> str:
     """Names an episode by what the task asks and how it is judged, so an edited task is played again."""
     asked = dataclasses.replace(task, references=(), mutants=(), metadata={})
-    return _digest([repr(asked), str(seed)])
+    return digest([repr(asked), str(seed)])
 
 
 def ledger_path(config: EvalConfig, model: str, suite: str) -> Path:
@@ -105,7 +83,7 @@ def ledger_path(config: EvalConfig, model: str, suite: str) -> Path:
         values["endpoint"].pop(name)
     wording = config.feedback.wording
     values["wording"] = Path(wording).read_text(encoding="utf-8") if wording else ""
-    return Path(config.out) / "cache" / f"{_digest([json.dumps(values, sort_keys=True), model, suite])}.jsonl"
+    return Path(config.out) / "cache" / f"{digest([json.dumps(values, sort_keys=True), model, suite])}.jsonl"
 
 
 def model_digest(name: str) -> str:
@@ -120,5 +98,6 @@ def model_digest(name: str) -> str:
     return digest.hexdigest()
 
 
-def _digest(parts: Sequence[str]) -> str:
+def digest(parts: Sequence[str]) -> str:
+    """A short name for texts."""
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:24]

@@ -57,8 +57,12 @@ class Measure:
         return (solved_pass_at_k if self.kind == "pass@k" else solved_pass_hat_k)(outcomes, self.rollouts)
 
 
-def parse_measures(text: str, turn_limit: int) -> list[Measure]:
-    """The measures of a list such as "1@3,10@100,pass@1". Raises RlefError for a word that is none."""
+def parse_measures(text: str, answers: int) -> list[Measure]:
+    """The measures of a list such as "1@3,10@100,pass@1", for rollouts of so many answers at most.
+
+    Raises:
+        RlefError: a word that is no measure, or n@k with a k below one rollout.
+    """
     found = []
     for word in filter(None, (part.strip() for part in text.split(","))):
         if word in PLAIN:
@@ -66,9 +70,9 @@ def parse_measures(text: str, turn_limit: int) -> list[Measure]:
         elif match := re.fullmatch(r"(pass[@^])([1-9]\d*)", word):
             found.append(Measure(word, int(match[2]), f"{match[1]}k"))
         elif match := re.fullmatch(r"([1-9]\d*)@([1-9]\d*)", word):
-            rollouts = int(match[2]) // turn_limit
+            rollouts = int(match[2]) // answers
             if not rollouts:
-                raise RlefError(f"{word}: {match[2]} samples are less than one rollout of {turn_limit} turns")
+                raise RlefError(f"{word}: {match[2]} samples are less than one rollout of {answers} answers")
             found.append(Measure(word, rollouts, "n@k", int(match[1])))
         else:
             raise RlefError(f'"{word}" is no measure; there are: first, final, repair, n@k (10@100), pass@k, pass^k')

@@ -125,12 +125,18 @@ def sandbox_failures(outcomes: Iterable[Outcome]) -> int:
     return sum(o.failed for o in outcomes)
 
 
-def summary(outcomes: Sequence[Outcome], turn_limit: int, draws: int = DRAWS, seed: int = 0) -> dict[str, Any]:
-    """The block of `result.json` for one model: first attempt, final answer and repair rate with intervals, counts."""
+def summary(
+    outcomes: Sequence[Outcome], turn_limit: int, draws: int = DRAWS, seed: int = 0, answers: int = 0
+) -> dict[str, Any]:
+    """The block of `result.json` for one model: first attempt, final answer and repair rate with intervals, counts.
+
+    Args:
+        answers: those a rollout may cost, where a turn costs several; as many as turns when 0.
+    """
     final = solved_final(outcomes)
     return {
         "solved_first": bootstrap(solved_first(outcomes), draws, seed).as_dict(),
-        f"solved_1@{turn_limit}": bootstrap(final, draws, seed).as_dict(),
+        f"solved_1@{answers or turn_limit}": bootstrap(final, draws, seed).as_dict(),
         "repair_rate": bootstrap(repair_rate(outcomes), draws, seed).as_dict(),
         "repair_rate_by_turn": {
             str(turn): bootstrap(repair_rate(outcomes, turn), draws, seed).as_dict()

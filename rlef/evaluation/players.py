@@ -13,6 +13,8 @@ from rlef.errors import RlefError
 from rlef.evaluation.evaluate import evaluate, evaluate_text, usable_tasks
 from rlef.evaluation.ledger import Ledger, model_digest
 from rlef.evaluation.recipes import within
+from rlef.evaluation.search import BestOfEngine, BestOfSpeaker, Choice
+from rlef.evaluation.selection import Verifier, parse_select
 from rlef.policies.chat import Chat
 from rlef.policies.interface import Engine, Speaker
 from rlef.progress import Tick
@@ -38,19 +40,31 @@ class Player:
     """There is one answer to each task only."""
 
 
-def player(model: str, config: EvalConfig, suite: Suite) -> Player:
-    """What plays an evaluation.
+def players(model: str, config: EvalConfig, suites: Sequence[Suite], verifier: Verifier | None = None) -> list[Player]:
+    """What plays an evaluation, for each suite; a model is loaded once for all of them.
 
     Args:
         model: a folder, a Hugging Face id or "embedded"; http://host:port/v1; or a file of answers (.jsonl).
+        verifier: chooses which of several answers goes on, where `config.best_of` asks for several.
 
     Raises:
         RlefError: there is no such model, server, file, task or split.
     """
-    tasks = within(usable_tasks(suite, config.evaluation.split), config.since, config.until)
+    split = config.evaluation.split
+    asked = [within(usable_tasks(suite, split), config.since, config.until) for suite in suites]
     if model.endswith(".jsonl"):
-        return _scripted(Path(model), config, suite, tasks)
-    tasks = tasks[: config.evaluation.tasks or len(tasks)]
+        if len(suites) > 1:
+            raise RlefError(f"{model}: a file of answers belongs to one suite; name one --suite")
+        return [_scripted(Path(model), config, suites[0], asked[0])]
+    identity, play_on = _loaded(model, config, verifier)
+    asked = [tasks[: config.evaluation.tasks or len(tasks)] for tasks in asked]
+    return [Player(tasks, identity, play_on(tasks, suite)) for tasks, suite in zip(asked, suites, strict=True)]
+
+
+def _loaded(
+    model: str, config: EvalConfig, verifier: Verifier | None
+) -> tuple[str, Callable[[Sequence[Task], Suite], Play]]:
+    """What a model's episodes are kept under, and how it plays tasks."""
     if not model.startswith(("http://", "https://")):
         from rlef.policies.engine import TransformersEngine
         from rlef.policies.load import load_policy
@@ -65,17 +79,18 @@ def player(model: str, config: EvalConfig, suite: Suite) -> Player:
         else:
             engine = TransformersEngine(policy.model, policy.chat.stop_ids, decode=policy.chat.text)
         identity = model_digest(model) + str(getattr(policy.model.config, "_commit_hash", None) or "")
-        return Player(tasks, identity, _in_tokens(engine, policy.chat, tasks, context, suite))
+        return identity, lambda tasks, suite: _in_tokens(engine, policy.chat, tasks, context, suite, verifier)
 
     from rlef.policies.endpoint import Endpoint
 
     if not config.endpoint.tokenizer:
-        return Player(tasks, model, _in_text(Endpoint(model, config.endpoint), tasks, suite))
+        speaker = Endpoint(model, config.endpoint)
+        return model, lambda tasks, suite: _in_text(speaker, tasks, suite, verifier)
     from rlef.policies.load import load_chat
 
     chat = load_chat(config.endpoint.tokenizer, config.system)
     served = Endpoint(model, config.endpoint, chat.stop_ids)
-    return Player(tasks, model, _in_tokens(served, chat, tasks, config.context, suite))
+    return model, lambda tasks, suite: _in_tokens(served, chat, tasks, config.context, suite, verifier)
 
 
 def _scripted(path: Path, config: EvalConfig, suite: Suite, usable: Sequence[Task]) -> Player:
@@ -91,25 +106,41 @@ def _scripted(path: Path, config: EvalConfig, suite: Suite, usable: Sequence[Tas
     return Player(tasks, model_digest(str(path)), _in_text(speaker, tasks, suite), once=True)
 
 
-def _in_text(speaker: Speaker, tasks: Sequence[Task], suite: Suite) -> Play:
+def _in_text(speaker: Speaker, tasks: Sequence[Task], suite: Suite, verifier: Verifier | None = None) -> Play:
     def play(config: EvalConfig, box: Box, tick: Tick, ledger: Ledger) -> list[Episode]:
+        settings, rollout = _rules(config, config.context)
+        who = speaker
+        if config.best_of > 1:
+            who = BestOfSpeaker(speaker, tasks, _choice(config, box, settings, verifier), config.best_of)
         return evaluate_text(
-            speaker, tasks, box, config.evaluation, *_rules(config, config.context), system=config.system,
-            seed=config.seed, workers=config.endpoint.concurrency, suite=suite.name, progress=tick, ledger=ledger,
+            who, tasks, box, config.evaluation, settings, rollout, system=config.system, seed=config.seed,
+            workers=config.endpoint.concurrency, suite=suite.name, progress=tick, ledger=ledger,
             minutes=config.minutes,
         )  # fmt: skip
 
     return play
 
 
-def _in_tokens(engine: Engine, chat: Chat, tasks: Sequence[Task], context: int, suite: Suite) -> Play:
+def _in_tokens(
+    engine: Engine, chat: Chat, tasks: Sequence[Task], context: int, suite: Suite, verifier: Verifier | None
+) -> Play:
     def play(config: EvalConfig, box: Box, tick: Tick, ledger: Ledger) -> list[Episode]:
+        settings, rollout = _rules(config, context)
+        who = engine
+        if config.best_of > 1:
+            who = BestOfEngine(engine, chat, tasks, _choice(config, box, settings, verifier), config.best_of)
         return evaluate(
-            engine, chat, tasks, box, config.evaluation, *_rules(config, context), seed=config.seed, suite=suite.name,
+            who, chat, tasks, box, config.evaluation, settings, rollout, seed=config.seed, suite=suite.name,
             progress=tick, ledger=ledger, minutes=config.minutes,
         )  # fmt: skip
 
     return play
+
+
+def _choice(config: EvalConfig, box: Box, settings: DialogueSettings, verifier: Verifier | None) -> Choice:
+    """What `--select` names, at each turn."""
+    chosen = parse_select(config.select, config.inputs)
+    return Choice(box, settings, chosen.public or chosen.kind == "public", verifier.score if verifier else None)
 
 
 def _rules(config: EvalConfig, context: int) -> tuple[DialogueSettings, RolloutConfig]:

@@ -1,22 +1,25 @@
-"""Selectors for n@k: which n of k samples are handed in, when the private tests cannot be asked.
+"""Selection at test time: which of a task's samples are handed in, when the private tests cannot be asked.
 
 A selector is a function over a task's episodes: it returns their places in order of preference, and the first n are
-submitted. Anything with an opinion fits: public tests, likelihood, agreement of outputs, a verifier's score
+submitted (n@k). Anything with an opinion fits: public tests, likelihood, agreement of outputs, a verifier's score
 (`by_score`). Random choices come from the generator it is given, so that a seed settles them.
+
+The kernels beneath work on plain lists of scores, verdicts and clusters, and know no episodes; best-of-k of a verifier
+(`rlef.verifiers.measures`) is computed with the same ones.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import combinations
 from random import Random
 
+import numpy as np
+
 from rlef.episode import Episode
 from rlef.evaluation.intervals import Scores
-from sandbox import Program, Status, Submission
-from tasks.judge import Box
 
 Selector = Callable[[Sequence[Episode], Random], Sequence[int]]
 DRAWS = 1000
@@ -32,24 +35,25 @@ def public_first(episodes: Sequence[Episode], random: Random) -> list[int]:
     return sorted(at_random(episodes, random), key=lambda place: not _public_passed(episodes[place]))
 
 
-def by_score(score: Callable[[Episode], float]) -> Selector:
-    """The highest score first; equal ones, and those whose score is NaN, at random, the latter last."""
+def by_score(score: Callable[[Episode], float], public: bool = False) -> Selector:
+    """The highest score first, equal ones at random.
+
+    With `public`, answers that pass the public tests come before those that do not, whatever their scores (µCode's
+    PT+LV, arXiv 2502.20380).
+    """
 
     def select(episodes: Sequence[Episode], random: Random) -> list[int]:
-        values = [score(episode) for episode in episodes]
-        return sorted(at_random(episodes, random), key=lambda p: math.inf if math.isnan(values[p]) else -values[p])
+        passed = [public and _public_passed(episode) for episode in episodes]
+        ranks = public_ranks(passed, [score(episode) for episode in episodes])
+        return sorted(at_random(episodes, random), key=lambda place: -ranks[place])
 
     return select
 
 
 def likelihood(episode: Episode) -> float:
-    """Mean log-probability of the last answer's tokens; NaN where none were recorded."""
+    """Mean log-probability of the last answer's tokens; -inf where none were recorded."""
     logprobs = episode.turns[-1].logprobs if episode.turns else ()
-    return sum(logprobs) / len(logprobs) if logprobs else math.nan
-
-
-by_likelihood = by_score(likelihood)
-"""The likeliest last answer first."""
+    return sum(logprobs) / len(logprobs) if logprobs else -math.inf
 
 
 def by_clusters(said: Callable[[Episode], Hashable]) -> Selector:
@@ -74,25 +78,29 @@ def by_clusters(said: Callable[[Episode], Hashable]) -> Selector:
     return select
 
 
-def outputs(
-    episodes: Sequence[Episode], inputs: Mapping[str, Sequence[str]], box: Box, language: str = "python"
-) -> Callable[[Episode], Hashable]:
-    """What each last program answers on its task's inputs (standard input), white space apart, for `by_clusters`.
+def public_ranks(public_passed: Sequence[bool], scores: Sequence[float]) -> list[float]:
+    """Ranks by public tests, then by score, 0 for the worst; equal only where both are."""
+    keys = list(zip(public_passed, scores, strict=True))
+    place = {key: float(rank) for rank, key in enumerate(sorted(set(keys)))}
+    return [place[key] for key in keys]
 
-    Each program is run once, in the sandbox. None where a task has no inputs, nothing was run, or the sandbox failed.
+
+def vote(clusters: Sequence[Hashable], weights: Sequence[float], scores: Sequence[float]) -> int:
+    """Place of the best-scored member of the heaviest cluster; equal clusters are decided by that member's score.
+
+    With weights of 1 this is the majority; with V(y|x) each answer weighs what the verifier gives it.
     """
-    programs = {
-        (episode.task, episode.turns[-1].program): None
-        for episode in episodes
-        if episode.turns and episode.turns[-1].program is not None and inputs.get(episode.task)
-    }
-    jobs = [Submission(Program(str(source), language), [text.encode() for text in inputs[task]])
-            for task, source in programs]  # fmt: skip
-    said: dict[tuple[str, str | None], Hashable] = {}
-    for name, runs in zip(programs, box.run_many(jobs), strict=True):
-        failed = any(run.status is Status.SANDBOX_FAILURE for run in runs)
-        said[name] = None if failed else tuple((run.status.value, b" ".join(run.stdout.split())) for run in runs)
-    return lambda episode: said.get((episode.task, episode.turns[-1].program)) if episode.turns else None
+    total: dict[Hashable, float] = defaultdict(float)
+    for cluster, weight in zip(clusters, weights, strict=True):
+        total[cluster] += weight
+    return max(range(len(scores)), key=lambda place: (total[clusters[place]], scores[place], -place))
+
+
+def likelihood_weights(scores: Sequence[float]) -> list[float]:
+    """V(y|x) up to a factor, from log-likelihoods; -inf weighs nothing."""
+    values = np.asarray(scores, dtype=np.float64)
+    top = values.max()
+    return [float(weight) for weight in np.exp(values - top)] if np.isfinite(top) else [0.0] * len(values)
 
 
 def selected_n_at_k(

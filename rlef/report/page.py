@@ -23,7 +23,7 @@ from markupsafe import Markup
 from rlef.arguments import take
 from rlef.errors import RlefError
 from rlef.evaluation.behaviour import ENDINGS
-from rlef.report import charts, payload, rows, table
+from rlef.report import charts, payload, rows, selection, table
 from rlef.report.reading import RunFolder, read_run
 from rlef.report.tally import Tally
 from rlef.report.texts import clip, visible
@@ -66,12 +66,15 @@ def write_report(run: Path, *more: Path, out: Path | None = None) -> Path:
 def render_page(runs: Sequence[RunFolder]) -> str:
     """The page as text."""
     tallies = [{file.label: tally for file in run.episodes if (tally := Tally(file)).seen} for run in runs]
-    sections = [_section(run, {f.label: tally.get(f.label) or Tally(()) for f in run.episodes})
-                for run, tally in zip(runs, tallies, strict=True)]  # fmt: skip
+    sections = [
+        {"number": number, **_section(run, {f.label: tally.get(f.label) or Tally(()) for f in run.episodes})}
+        for number, (run, tally) in enumerate(zip(runs, tallies, strict=True))
+    ]
     data = {
         "runs": [visible(clip(run.name, 80)) for run in runs],
         "endings": ENDINGS,
         "charts": charts.curves(runs, tallies),
+        "selection": selection.charts(runs),
         "byTurn": charts.by_turn(tallies),
         "mixes": [charts.mixes(tally) for tally in tallies],
         "flows": [charts.flows(tally) for tally in tallies],
@@ -89,7 +92,9 @@ def render_page(runs: Sequence[RunFolder]) -> str:
             runs=sections,
             data=Markup(as_json(data)),
             charts=data["charts"],
+            selection=data["selection"],
             by_turn=data["byTurn"],
+            has_verifier=any(section["verifier"] for section in sections),
             has_mixes=any(data["mixes"]),
             has_flows=any(data["flows"]),
             shown=len(data["episodes"]),
@@ -115,6 +120,7 @@ def _section(run: RunFolder, tally: dict[str, Tally]) -> dict[str, Any]:
         "cards": rows.cards(run),
         "metrics": rows.metrics(run),
         "counts": table.counts(run.result) if run.result else "",
+        "verifier": _verifier(run),
         "about": about,
         "unsolved": unsolved,
         "hardest": hardest,
@@ -125,6 +131,16 @@ def _section(run: RunFolder, tally: dict[str, Tally]) -> dict[str, Any]:
         "versions": rows.flat(run.result.get("versions")),
         "config": run.config,
     }
+
+
+def _verifier(run: RunFolder) -> dict[str, Any]:
+    """What the template prints of a verifier's result; nothing where there is none."""
+    if not selection.found(run):
+        return {}
+    return {
+        "cards": selection.cards(run), "selectors": selection.selectors(run), "rankings": selection.rankings(run),
+        "counts": selection.counts(run),
+    }  # fmt: skip
 
 
 def _environment() -> Environment:

@@ -1,7 +1,8 @@
 """What a run folder holds, read for the report. Nothing is trusted: a line that is no episode is counted and left out.
 
 A folder made by `rlef train` has training episodes, evaluations before and after, metrics and a result; one made by
-`rlef eval` has episodes and a result. Files may be missing, half written or huge, so episodes are only ever streamed.
+`rlef eval` has episodes and a result, one made by `rlef vstar` candidates and a result. Files may be missing, half
+written or huge, so episodes are only ever streamed.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class EpisodeFile:
     """A file of episodes; iterating streams them. `skipped` counts the lines of the last pass that were none."""
 
     label: str
-    """"training", "warm start", "trained" or "evaluation"."""
+    """"training", "warm start", "trained", "evaluation" or "candidates"."""
     path: Path
     skipped: int = field(default=0, init=False)
 
@@ -55,7 +56,7 @@ class RunFolder:
     result: Mapping[str, Any]
     metrics: list[dict[str, Any]]
     episodes: tuple[EpisodeFile, ...]
-    """In the order of the run: warm start, training, trained; or the one evaluation."""
+    """In the order of the run: warm start, training, trained; or the one evaluation, or a verifier's candidates."""
 
     def blocks(self) -> dict[str, Mapping[str, Any]]:
         """Blocks of `result.json` by the label of the episodes they were computed from."""
@@ -68,13 +69,17 @@ class RunFolder:
 def read_run(path: Path) -> RunFolder:
     """Look into a run folder. Raises RlefError when it is none, or its result is not JSON."""
     if not any((path / name).exists() for name in KNOWN):
-        raise RlefError(f"{path} holds none of {', '.join(KNOWN)}; name a folder that `rlef train` or `rlef eval` made")
+        raise RlefError(
+            f"{path} holds none of {', '.join(KNOWN)}; "
+            "name a folder that `rlef train`, `rlef eval` or `rlef vstar` made"
+        )
     result = _result(path / "result.json")
     own = "evaluation" if "model" in result else "training"
     files = [
         EpisodeFile("warm start", path / "evaluation" / "warm_start.jsonl"),
         EpisodeFile(own, path / "episodes.jsonl"),
         EpisodeFile("trained", path / "evaluation" / "trained.jsonl"),
+        EpisodeFile("candidates", path / "evaluation" / "candidates.jsonl"),
     ]
     metrics: list[dict[str, Any]] = []
     if (path / "metrics.jsonl").exists():

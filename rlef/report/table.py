@@ -95,14 +95,19 @@ def result_table(result: Mapping[str, Any]) -> Table:
     return table
 
 
-def interval_table(result: Mapping[str, Any]) -> Table:
-    """Every measure of an evaluation, for the terminal."""
+def interval_table(results: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Every measure of an evaluation by suite, for the terminal; the suites are a column where there are several."""
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("measure", "held-out tasks", caption=escape(counts(result)), caption_justify="left")
-    for name, value in measures(result).items():
-        table.add_row(name, interval(value))
+    several = len(results) > 1
+    notes = [f"{suite}: {counts(result)}" if several else counts(result) for suite, result in results.items()]
+    table = Table(*(["suite"] if several else []), "measure", "held-out tasks", caption_justify="left",
+                  caption=escape("\n".join(notes)))  # fmt: skip
+    for suite, result in results.items():
+        for name, value in measures(result).items():
+            table.add_row(*([escape(suite)] if several else []), name, interval(value))
+        table.add_section()
     return table
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rlef.evaluation.outputs import numbered_clusters
 from rlef.rollout import starts
 from rlef.verifiers.pool import Candidate, answers_of
 from rlef.verifiers.result import VERIFIER
 from rlef.verifiers.score import Score, load_likelihood, load_scores
-from rlef.verifiers.select import output_clusters
 from rlef.verifiers.stages import Stages
 from rlef.verifiers.train import Kind
 from tasks import Task
@@ -61,14 +61,9 @@ def clusters(stages: Stages, answers: Answers, tasks: Sequence[Task]) -> dict[st
     """By task, a number for what each candidate says on the public inputs; None without a program."""
     path = stages.run.folder / "evaluation" / "clusters.json"
     if not path.exists():
-        by_key = {task.key: task for task in tasks}
-        programs = [(by_key[task], one.program) for task, group in answers.items() for one in group if one.program]
+        programs = {task: [one.program for one in group] for task, group in answers.items()}
         with stages.run.timed("clusters"):
-            said = iter(output_clusters(programs, stages.box))
-        found: dict[str, list[int | None]] = {}
-        for task, group in answers.items():
-            known: dict[Hashable, int] = {}
-            found[task] = [known.setdefault(next(said), len(known)) if one.program else None for one in group]
+            found = numbered_clusters(programs, tasks, stages.box)
         stages.write(path, found)
     read: dict[str, list[Hashable]] = json.loads(path.read_text())
     return read

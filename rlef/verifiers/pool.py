@@ -66,8 +66,8 @@ def pool_of(episodes: Iterable[Episode]) -> Pool:
     return pool
 
 
-def answers_of(episodes: Iterable[Episode]) -> dict[str, list[Candidate]]:
-    """The first answer of each episode, by task: what one can choose from at test time.
+def answers_of(episodes: Iterable[Episode], last: bool = False) -> dict[str, list[Candidate]]:
+    """The first answer of each episode, or the last one, by task: what one can choose from at test time.
 
     An answer without a program is a wrong candidate with the empty program; one the sandbox failed on is left out.
     """
@@ -75,11 +75,11 @@ def answers_of(episodes: Iterable[Episode]) -> dict[str, list[Candidate]]:
     for episode in episodes:
         if not episode.turns:
             continue
-        turn = episode.turns[0]
+        turn = episode.turns[-1 if last else 0]
         known = answers.setdefault(episode.task, [])
         if turn.program is None:
-            known.append(Candidate(episode.task, turn.observation, "", False, False, "no_program"))
-        elif _judged(turn, failed=len(episode.turns) == 1 and episode.sandbox_failure):
+            known.append(Candidate(episode.task, episode.turns[0].observation, "", False, False, "no_program"))
+        elif _judged(turn, failed=(last or len(episode.turns) == 1) and episode.sandbox_failure):
             known.append(_candidate(episode, turn))
     return answers
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rlef.evaluation.metrics import Scores, bootstrap, compare
+from rlef.evaluation.selectors import likelihood_weights, public_ranks, vote
 from rlef.report.table import interval
 from rlef.verifiers.measures import (
     Ranked,
@@ -20,7 +21,6 @@ from rlef.verifiers.measures import (
     oracle_at_k,
 )
 from rlef.verifiers.pool import Candidate
-from rlef.verifiers.select import likelihood_weights, public_first, vote
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -96,7 +96,7 @@ def _ranked(answers: Answers, columns: Columns) -> list[Ranked]:
 
 
 def _public(ranked: Sequence[Ranked]) -> list[Ranked]:
-    ranks = [public_first([c.public_passed for c in one.candidates], one.scores) for one in ranked]
+    ranks = [public_ranks([c.public_passed for c in one.candidates], one.scores) for one in ranked]
     return [Ranked(one.task, one.candidates, tuple(rank)) for one, rank in zip(ranked, ranks, strict=True)]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
@@ -20,7 +20,7 @@ from rlef.learners.optimiser import autocast
 from rlef.policies.chat import Chat
 from rlef.policies.load import load_chat, load_policy, quiet
 from rlef.verifiers.programs import encode
-from rlef.verifiers.train import NOTE, padding
+from rlef.verifiers.train import NOTE, Kind, padding
 
 TOKENS = 8192
 """Tokens of a batch with its padding."""
@@ -105,22 +105,33 @@ def load_likelihood(model: str, system: str) -> Score:
     return Scorer(policy.chat, lambda items: likelihoods(policy.model, items), policy.context).score
 
 
+def load_score(folder: Path) -> Score:
+    """What a verifier chooses by: its likelihood for DPO (the paper's), the head's output for a reward model.
+
+    Raises:
+        RlefError: no verifier there.
+    """
+    note = read_note(folder)
+    if note["kind"] == "dpo":
+        return load_likelihood(str(folder), note["system"])
+    return _load_reward(folder, note).score
+
+
 def load_scores(folder: Path) -> dict[str, Score]:
-    """The scores a verifier's folder gives: "likelihood" and "log_ratio" for DPO, else "reward".
+    """All scores a verifier's folder gives: "likelihood" and "log_ratio" for DPO, else "reward".
 
     "log_ratio" is log V(y|x) - log G_SFT(y|x), DPO's implicit reward without its factor beta.
 
     Raises:
         RlefError: no verifier there, or its reference is gone.
     """
-    note = read_note(folder)
+    note, score = read_note(folder), load_score(folder)
     if note["kind"] != "dpo":
-        return {"reward": _load_reward(folder, note).score}
-    verifier = load_likelihood(str(folder), note["system"])
+        return {"reward": score}
     reference = load_likelihood(reference_of(folder, note), note["system"])
     return {
-        "likelihood": verifier,
-        "log_ratio": lambda items: [a - b for a, b in zip(verifier(items), reference(items), strict=True)],
+        "likelihood": score,
+        "log_ratio": lambda items: [a - b for a, b in zip(score(items), reference(items), strict=True)],
     }
 
 
@@ -129,17 +140,33 @@ def _load_reward(folder: Path, note: dict[str, Any]) -> Scorer:
     from transformers import AutoModelForSequenceClassification
 
     chat = load_chat(str(folder), note["system"])
-    loaded: Any = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
+    try:
+        loaded: Any = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
+    except Exception as error:  # transformers raises many kinds
+        raise RlefError(f"{folder}: the verifier cannot be loaded ({error}); train it again") from error
     model = loaded.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     pad, limit = padding(chat.tokenizer), int(getattr(model.config, "max_position_embeddings", 1 << 30))
     return Scorer(chat, lambda items: rewards(model, items, pad), limit)
+
+
+def find_verifier(path: Path) -> Path:
+    """The folder of a verifier; a run of `rlef vstar` stands for its own. Raises RlefError when there is none."""
+    made = path / "checkpoints" / "verifier"
+    if not made.is_dir() and (path / "samples").is_dir():
+        raise RlefError(f"{path}: no verifier yet; go on with: rlef vstar --resume {path}")
+    folder = made if made.is_dir() else path
+    read_note(folder)
+    if not (folder / "config.json").exists():
+        raise RlefError(f"{folder}: no model beside {NOTE}; name the whole folder `rlef vstar` wrote")
+    return folder
 
 
 def read_note(folder: Path) -> dict[str, Any]:
     """What a verifier's folder says of itself. Raises RlefError when it is no verifier's."""
     try:
         note: dict[str, Any] = json.loads((folder / NOTE).read_text(encoding="utf-8"))
-        note["kind"], note["system"], note["start"]
+        if note["kind"] not in get_args(Kind) or not all(isinstance(note[name], str) for name in ("system", "start")):
+            raise ValueError("a field has no meaning")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RlefError(
             f"{folder}: no verifier ({NOTE} is missing or broken); name a folder `rlef vstar` wrote"
@@ -149,5 +176,5 @@ def read_note(folder: Path) -> dict[str, Any]:
 
 def reference_of(folder: Path, note: dict[str, Any]) -> str:
     """The model the verifier started from; a path is relative to the verifier's folder."""
-    start = str(note["start"])
+    start: str = note["start"]
     return str((folder / start).resolve()) if start.startswith(".") else start

@@ -1,8 +1,11 @@
 """Run folders for the tests of the report: a plain one, and one in which every text is hostile."""
 
 import json
+import random
 
 from rlef.episode import Episode, Turn
+from rlef.verifiers.pool import Candidate
+from rlef.verifiers.result import measure
 
 HOSTILE = (
     "<script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\"></pre></details>"
@@ -69,6 +72,26 @@ def make_run(folder):
     write(folder / "evaluation" / "warm_start.jsonl", [episode(f"held-{i}", marks[i % 2]) for i in range(12)])
     write(folder / "evaluation" / "trained.jsonl", [episode(f"held-{i}", marks[i % 3]) for i in range(12)])
     return folder
+
+
+def make_vstar_run(folder, words="wrong_answer"):
+    """As `rlef vstar` leaves it: the verifier knows what is right, all other selectors do not."""
+    rng = random.Random(0)
+    answers = {f"t{task}": [candidate(f"t{task}", rng.randrange(4), words) for _ in range(16)] for task in range(20)}
+    knows = {task: [float(one.passed) for one in group] for task, group in answers.items()}
+    other = {task: [rng.random() for _ in group] for task, group in answers.items()}
+    said = {task: [rng.randrange(3) for _ in group] for task, group in answers.items()}
+    (folder / "evaluation").mkdir(parents=True)
+    (folder / "config.toml").write_text('model = "embedded"\n')
+    found = measure(answers, {"verifier": knows, "shortest": other}, said, 16, 20, 0)
+    (folder / "result.json").write_text(json.dumps({"suite": "starter", "split": "test", **found}))
+    write(folder / "evaluation" / "candidates.jsonl", [episode(f"t{i % 20}", "+-!"[i % 3]) for i in range(40)])
+    return folder
+
+
+def candidate(task, kind, words):
+    passed, public = kind == 0, kind <= 1
+    return Candidate(task, "", "x" * (kind + 1), passed, public, "" if passed else words)
 
 
 def hostile_run(folder):

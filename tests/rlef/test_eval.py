@@ -54,7 +54,7 @@ def test_what_an_evaluation_leaves(finished, capsys):
     assert [row["measure"] for row in result["single_turn"]["comparison"]] == ["1@2", "1@4"]
     assert len(list(read_episodes(folder / "single_turn.jsonl"))) == 16
     assert {len(e.turns) for e in read_episodes(folder / "single_turn.jsonl")} == {1}
-    line = command.markdown_row(result).splitlines()[2]
+    line = command.markdown_table({result["suite"]: result}).splitlines()[2]
     assert line.startswith(f"| {result['model']} | starter validation |")
     assert line.count("%") >= 5
 

@@ -17,7 +17,7 @@ from rlef.evaluation.metrics import outcomes_of, repair_rate, solved_final, solv
 from rlef.report import curves, page, signals, table, texts
 from rlef.report.reading import EpisodeFile, read_run
 from rlef.report.tally import KEPT, Tally
-from tests.rlef.report_runs import HOSTILE, RESULT, block, episode, hostile_run, make_run
+from tests.rlef.report_runs import HOSTILE, RESULT, block, episode, hostile_run, make_run, make_vstar_run
 
 
 @pytest.fixture
@@ -307,6 +307,65 @@ def test_page_of_an_evaluation(tmp_path):
     assert "11.0 % (8.0–14.0)" in html
     assert "3 tasks × 1 rollouts" in html
     assert {one["from"] for one in json.loads(Page(html).data)["episodes"]} == {"evaluation"}
+
+
+def test_page_of_a_verifier(tmp_path):
+    folder = make_vstar_run(tmp_path / "vstar")
+    html = rendered(folder)
+    parsed = Page(html)
+    assert not parsed.open
+    data = json.loads(parsed.data)
+    [chart] = data["selection"]
+    curves = {series["label"]: series["points"] for series in chart["series"]}
+    assert list(curves) == [
+        "verifier",
+        "public tests, then verifier",
+        "majority of outputs",
+        "random",
+        "oracle (pass@k)",
+    ]
+    assert [point[0] for point in curves["verifier"]] == [1, 2, 4, 8, 16]
+    for point, best in zip(curves["verifier"], curves["oracle (pass@k)"], strict=True):
+        assert point == pytest.approx(best)  # it knows what is right
+    assert curves["verifier"][3][2] <= curves["verifier"][3][1] <= curves["verifier"][3][3]
+    found = json.loads((folder / "result.json").read_text())
+    best, first = found["best_of_k"]["verifier"]["8"], found["pass@1"]
+    for shown in (table.interval(best), f"{100 * first['mean']:.1f} %", "wrong one: wrong answer", "correct is shorter",
+                  "rank correlation with length", "20 tasks, 320 candidates"):  # fmt: skip
+        assert shown in html
+    assert "No result yet" not in html
+    assert {one["from"] for one in data["episodes"]} == {"candidates"}
+
+
+def test_page_of_an_evaluation_in_which_a_verifier_chose(run, tmp_path):
+    found = json.loads((make_vstar_run(tmp_path / "vstar") / "result.json").read_text())
+    (run / "result.json").write_text(json.dumps({"model": "m", "split": "test", "selection": found}))
+    both = json.loads(Page(rendered(run, tmp_path / "vstar")).data)["selection"]
+    assert [chart["id"] for chart in both] == ["selection-0", "selection-1"]
+    (run / "result.json").write_text(json.dumps(RESULT))
+    html = rendered(run)
+    assert 'id="verifier"' not in html
+    assert json.loads(Page(html).data)["selection"] == []
+
+
+def test_a_hostile_verifier_is_text_and_what_is_no_number_a_dash(tmp_path):
+    folder = make_vstar_run(tmp_path / "vstar", HOSTILE)
+    found = json.loads((folder / "result.json").read_text())
+    found["best_of_k"][HOSTILE] = HOSTILE
+    found["best_of_k"]["verifier"] |= {"2": HOSTILE, "x": block(1), "4": {"mean": "1", "low": True}, "9" * 9: block(1)}
+    found["scorers"] |= {HOSTILE: {"auc": HOSTILE, "auc_by": 3, "calibration": []}, "text": HOSTILE}
+    found |= {"tasks": HOSTILE, "verifier_minus_other_at_8": HOSTILE}
+    (folder / "result.json").write_text(json.dumps(found))
+    html = rendered(folder)
+    tags = Page(html).tags
+    assert Counter(tag for tag, _ in tags)["script"] == 1 + len(page.LIBRARIES) + len(page.SCRIPTS)
+    assert "img" not in {tag for tag, _ in tags}
+    assert html.count("&lt;script&gt;document.title") >= 3  # a selector, a score, a kind of failure
+    [chart] = json.loads(Page(html).data)["selection"]
+    assert [point[0] for point in chart["series"][0]["points"]] == [1, 8, 16]
+    for broken in (3, [], {"best_of_k": 3}, {"best_of_k": {}}, {"best_of_k": {"verifier": 3}, "scorers": 3, "k": []}):
+        (folder / "result.json").write_text(json.dumps({"selection": broken}))
+        assert not Page(rendered(folder)).open
 
 
 def test_a_folder_that_is_no_run_and_a_broken_result(run, tmp_path):

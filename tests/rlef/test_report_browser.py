@@ -11,7 +11,7 @@ import typing
 import pytest
 
 from rlef.report import page as report
-from tests.rlef.report_runs import episode, hostile_run, make_run, write
+from tests.rlef.report_runs import episode, hostile_run, make_run, make_vstar_run, write
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="no playwright; install the extra: pip install rlef[dev]"
@@ -121,6 +121,20 @@ def test_charts_are_drawn_and_described(show, run):
 def test_no_horizontal_scroll_and_accessible(show, run, width, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-playwright-python")
     page = show(run, width, scheme)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    found = axe.Axe().run(page, options=AA)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.trouble == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (320, "dark")])
+def test_a_verifiers_page(show, tmp_path, width, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-playwright-python")
+    page = show(make_vstar_run(tmp_path / "vstar"), width, scheme)
+    said = page.get_attribute("#chart-selection-0", "aria-label")
+    assert "oracle (pass@k):" in said
+    assert "at k 1," in said
+    assert page.locator("#verifier .card").count() == 2
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     found = axe.Axe().run(page, options=AA)
     assert found.violations_count == 0, found.generate_report()

@@ -8,9 +8,14 @@ import pytest
 
 from rlef.episode import Episode, Turn
 from rlef.errors import RlefError
-from rlef.evaluation import measures, selectors
+from rlef.evaluation import measures, outputs, selectors
 from rlef.evaluation.estimators import n_at_k, pass_at_k
 from rlef.evaluation.intervals import bootstrap
+from rlef.evaluation.selection import parse_select
+from rlef.verifiers.measures import verifier_at_k
+from tasks import CallTest, StdioTest, Task
+
+by_likelihood = selectors.by_score(selectors.likelihood)
 
 
 def rollout(mark, task="t", seed=0, program="x", logprob=-1.0, turns=1):
@@ -38,7 +43,7 @@ def test_a_score_without_ties_is_enumerated_exactly():
         hits = sum(
             any(e.passed for e in sorted(drawn, key=lambda e: -e.turns[-1].logprobs[0])[:n]) for drawn in subsets
         )
-        found = selectors.selected_n_at_k(pool, selectors.by_likelihood, n, k)
+        found = selectors.selected_n_at_k(pool, by_likelihood, n, k)
         assert found.mean == pytest.approx(hits / len(subsets))
 
 
@@ -68,18 +73,59 @@ def test_outputs_run_in_the_sandbox(box):
         None,
     ]
     pool = [rollout("p", program=source) for source in doubles]
-    said = selectors.outputs(pool, {"t": ["3", "5"]}, box)
+    task = Task("t", "Twice.", (StdioTest("3", "6"),), (StdioTest("4", "8"),), checker="tokens")
+    said = outputs.outputs(pool, outputs.with_inputs([task], {"t": ["3", "5"]}), box)
     answers = [said(episode) for episode in pool]
     assert answers[0] == answers[1] != answers[2]
     assert answers[3][0][0] == "runtime_error"
     assert answers[4] is None
-    assert selectors.outputs(pool, {}, box)(pool[0]) is None
+    assert outputs.with_inputs([task], {}) == []
+    assert outputs.outputs(pool, [], box)(pool[0]) is None
+
+
+def test_inputs_replace_every_test_and_nothing_is_expected():
+    task = Task("t", "Add.", (CallTest((1, 2), 3),), (CallTest((2, 2), 4),), entry_point="add", checker="values")
+    [asked] = outputs.with_inputs([task], {"t": ["1 2"], "other": ["3"]})
+    assert asked.public_tests == (StdioTest("1 2", ""),)
+    assert asked.private_tests == ()
 
 
 def test_likelihood_of_an_answer_without_tokens_comes_last():
     bare = Episode("t", 0, (Turn("", "", "x"),))
-    assert math.isnan(selectors.likelihood(bare))
-    assert selectors.by_likelihood([bare, rollout("-", logprob=-99)], Random(0)) == [1, 0]
+    assert selectors.likelihood(bare) == -math.inf
+    assert by_likelihood([bare, rollout("-", logprob=-99)], Random(0)) == [1, 0]
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 5])
+def test_the_best_scored_of_k_is_verifier_at_k(k):
+    """The evaluation's draws and the verifier's closed form are one number."""
+    scores = [3.0, 1.0, 4.0, 1.5, 2.0]
+    pool = [rollout(mark, logprob=score) for mark, score in zip("+p--+", scores, strict=True)]
+    found = selectors.selected_n_at_k(pool, by_likelihood, 1, k)
+    assert found.mean == pytest.approx(verifier_at_k(scores, [e.passed for e in pool], k))
+
+
+def test_public_tests_come_before_the_score():
+    pool = [rollout(mark, logprob=score) for mark, score in zip("-p+", (0.0, -2.0, -1.0), strict=True)]
+    assert by_likelihood(pool, Random(0)) == [0, 2, 1]
+    assert selectors.by_score(selectors.likelihood, public=True)(pool, Random(0)) == [2, 1, 0]
+
+
+def test_names_of_selectors():
+    assert parse_select("public").kind == "public"
+    assert parse_select("clusters", "inputs.jsonl").kind == "clusters"
+    chosen = parse_select("public+verifier:runs/a:b")
+    assert (chosen.kind, chosen.public, chosen.path) == ("verifier", True, "runs/a:b")
+    assert not parse_select("verifier:x").public
+
+
+@pytest.mark.parametrize("word", ["", "best", "verifier", "verifier:", "random:x", "public+random", "public+public",
+                                  "public+", "clusters"])  # fmt: skip
+def test_words_that_are_no_selector(word):
+    with pytest.raises(RlefError, match=r"^(?!.*\n)"):
+        parse_select(word)
+    with pytest.raises(RlefError, match="belong together"):
+        parse_select("public", "inputs.jsonl")
 
 
 # ---------------------------------------------------------------- measures

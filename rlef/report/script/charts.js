@@ -72,14 +72,14 @@
     };
   }
 
-  // A line chart with bands, or with bars through few points.
+  // A line chart with bands, or with bars through few points. Colours are runs, or series in a chart of one run apart.
   function lines(spec, id) {
     const format = spec.percent ? percent : plain;
     const sets = [];
     const said = [];
-    for (const series of spec.series) {
-      const name = [several && data.runs[series.run], series.label].filter(Boolean).join(", ");
-      const stroke = runColour(series.run);
+    for (const [place, series] of spec.series.entries()) {
+      const name = [several && !spec.apart && data.runs[series.run], series.label].filter(Boolean).join(", ");
+      const stroke = runColour(spec.apart ? place : series.run);
       const points = series.points.map(([x, y]) => ({ x, y }));
       const few = series.marks || points.length < 5;
       const known = series.points.some((point) => point[2] !== null);
@@ -113,7 +113,7 @@
         return `${item.dataset.label ? `${item.dataset.label}: ` : ""}${format(y)}${range}`;
       },
     };
-    const legend = !several && sets.filter((set) => set.label).length > 1;
+    const legend = (spec.apart || !several) && sets.filter((set) => set.label).length > 1;
     show(id, { type: "line", data: { datasets: sets }, options: options(scales, tooltip, legend), plugins: [intervals] },
       `${spec.title}, ${spec.unit}. ${said.join(". ")}.`);
   }
@@ -216,7 +216,7 @@
   }
 
   function all() {
-    for (const spec of data.charts) lines(spec, `chart-${spec.id}`);
+    for (const spec of [...data.charts, ...data.selection]) lines(spec, `chart-${spec.id}`);
     if (data.byTurn) lines(data.byTurn, "chart-by-turn");
     mixes();
     flows();

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlef.episode import Episode, Turn
+from rlef.evaluation.outputs import output_clusters
+from rlef.evaluation.selectors import likelihood_weights, public_ranks, vote
 from rlef.verifiers.measures import (
     Ranked,
     auc,
@@ -23,7 +25,6 @@ from rlef.verifiers.measures import (
 )
 from rlef.verifiers.pool import Candidate, answers_of
 from rlef.verifiers.result import measure
-from rlef.verifiers.select import best_of, likelihood_weights, output_clusters, public_first, vote
 from tasks import load_suite
 
 
@@ -130,8 +131,7 @@ def test_calibration_tells_knowledge_from_noise(honest):
 
 
 def test_choices():
-    assert best_of([1.0, 3.0, 3.0]) == 1
-    assert public_first([True, False, True, True], [0.0, 9.0, 1.0, 1.0]) == [1, 0, 2, 2]
+    assert public_ranks([True, False, True, True], [0.0, 9.0, 1.0, 1.0]) == [1, 0, 2, 2]
     assert vote("abbc", [1, 1, 1, 1], [9.0, 0.0, 1.0, 5.0]) == 2
     assert vote("abbc", [4, 1, 1, 1], [9.0, 0.0, 1.0, 5.0]) == 0
     assert vote("ab", [1, 1], [0.0, 1.0]) == 1

@@ -11,9 +11,12 @@ from rlef.config import TrainConfig, read_config, save_config
 from rlef.envs.dialogue import Dialogue, DialogueSettings, step_many
 from rlef.episode import Episode, Turn, append_episodes, read_episodes
 from rlef.errors import RlefError
+from rlef.evaluation.selection import Verifier
 from rlef.run import Run
 from rlef.verifiers import heldout, stages, vstar
 from rlef.verifiers.config import SelectionConfig, SftConfig, VerifierConfig, VStarConfig, check_vstar
+from rlef.verifiers.pool import answers_of
+from rlef.verifiers.score import find_verifier
 from tasks import load_suite
 
 pytest.importorskip("trl")
@@ -98,6 +101,17 @@ def test_the_verifier_starts_from_the_sft_model_and_learns_from_training_tasks(w
     rows = [json.loads(line) for line in (run.folder / "pairs.jsonl").read_text().splitlines()]
     assert len(rows) == result["pairs"]["pairs"] > 0
     assert {row["task"] for row in rows} <= {task.key for task in load_suite("starter")["train"]}
+
+
+@pytest.mark.parametrize("kind", ["verifier", "bradley_terry", "cross_entropy"])
+def test_an_evaluation_scores_with_each_of_its_verifiers_as_the_run_did(whole, kind):
+    folder = whole[0].folder
+    answers = answers_of(read_episodes(folder / "evaluation" / "candidates.jsonl"))
+    items = [(one.observation, one.program) for group in answers.values() for one in group]
+    known = json.loads((folder / "evaluation" / f"scores-{kind}.json").read_text())[kind]
+    found = find_verifier(folder / "checkpoints" / kind)
+    assert Verifier(found).score(items) == pytest.approx(known)
+    assert find_verifier(folder) == folder / "checkpoints" / "verifier"
 
 
 STAGES = {
