@@ -1,4 +1,4 @@
-"""The fields of the learner, `[ppo]` in a TOML file, and which of them go together.
+"""The fields of the learner, `[ppo]` and `[lora]` in a TOML file, and which of them go together.
 
 Each choice is one part of an algorithm and free of the others as far as they make sense together; docs/ppo.md and
 docs/group_baselines.md name the combinations that papers have named.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+
+from rlef.errors import RlefError
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,27 @@ class PPOConfig:
     """Lowest layers that are not trained, nor is the embedding then: less work in every backward pass [0]."""
     token_budget: int = 2048
     """Tokens of a micro-batch with its padding: the memory of an update."""
+
+
+@dataclass(frozen=True)
+class LoraConfig:
+    """Low-rank adapters are trained instead of all weights; needs `pip install rlef[lora]`."""
+
+    rank: int = 0
+    """Rank of the matrices that are added to each weight; 0: no adapters, all weights are trained [0]."""
+    alpha: int = 0
+    """What is added is scaled by alpha / rank; 0: twice the rank."""
+    targets: tuple[str, ...] = ()
+    """Linear layers that get one, by the last part of their name ("q_proj"); all but the output layer when empty."""
+
+
+def check_lora(lora: LoraConfig) -> None:
+    """Raise RlefError for values that cannot be meant."""
+    for name in ("rank", "alpha"):
+        if getattr(lora, name) < 0:
+            raise RlefError(f"lora.{name} = {getattr(lora, name)!r}: must be 0 or more")
+    if not lora.rank and lora != LoraConfig():
+        raise RlefError("lora.rank = 0: must be above 0 with lora.alpha or lora.targets")
 
 
 def check_ppo(ppo: PPOConfig, samples: int, need: Callable[[bool, str, str], None]) -> None:

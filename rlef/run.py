@@ -121,8 +121,7 @@ class Run:
     def save_model(self, name: str, model: Any, tokenizer: Any) -> None:
         """Write checkpoints/`name` in Hugging Face format."""
         with guard(self.folder), replacing(self.folder / "checkpoints" / name) as part:
-            model.save_pretrained(part)
-            tokenizer.save_pretrained(part)
+            _write_model(part, model, tokenizer)
 
     def save_state(self, step: int, model: Any, tokenizer: Any, state: Mapping[str, Any]) -> None:
         """Replace checkpoints/latest by the learner after `step` updates: model, optimiser, lengths of the files."""
@@ -130,8 +129,7 @@ class Run:
 
         lengths = {name: (self.folder / name).stat().st_size for name in GROWING}
         with guard(self.folder), replacing(self.folder / "checkpoints" / "latest") as part:
-            model.save_pretrained(part)
-            tokenizer.save_pretrained(part)
+            _write_model(part, model, tokenizer)
             torch.save({"step": step, "lengths": lengths, "state": dict(state)}, part / "trainer.pt")
 
     def load_state(self) -> tuple[int, Path, Mapping[str, Any]] | None:
@@ -178,6 +176,13 @@ class Run:
         """Empty the growing files: training starts from its beginning."""
         for name in GROWING:
             os.truncate(self.folder / name, 0)
+
+
+def _write_model(folder: Path, model: Any, tokenizer: Any) -> None:
+    from rlef.policies.lora import merged
+
+    merged(model).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 @contextlib.contextmanager

@@ -29,6 +29,7 @@ from rlef.learners.optimiser import lowest_layers
 from rlef.learners.ppo import PPO
 from rlef.policies.engine import Sampling, TransformersEngine
 from rlef.policies.load import Policy, load_policy
+from rlef.policies.lora import add_adapter, merge
 from rlef.progress import Display
 from rlef.report.curves import draw_curves
 from rlef.report.page import write_report
@@ -94,7 +95,8 @@ class _Job:
         policy = self.warm_policy()
         engine = TransformersEngine(policy.model, policy.chat.stop_ids, decode=policy.chat.text)
         self.evaluation("warm_start", engine, policy)
-        reference = copy.deepcopy(policy.model)
+        reference = None if config.lora.rank else copy.deepcopy(policy.model)
+        add_adapter(policy.model, config.lora, config.seed, lowest_layers(policy.model, config.ppo.frozen_layers))
         sampling = config.rollout
         ppo = PPO(policy.model, reference, config.ppo, config.seed, sampling.temperature, sampling.max_new_tokens)
         saved = run.load_state()
@@ -104,7 +106,8 @@ class _Job:
             self.log_evaluation("warm_start", 0)
         else:
             _, folder, state = saved
-            policy.model.load_state_dict(load_policy(str(folder), config.system).model.state_dict())
+            if not config.lora.rank:  # adapters are in the state, and what they were added to is the warm start
+                policy.model.load_state_dict(load_policy(str(folder), config.system).model.state_dict())
             ppo.load_state_dict(dict(state))
             engine.load(policy.model)
             # The process may have died between saving and keeping.
@@ -129,10 +132,12 @@ class _Job:
             return load_policy(str(saved), config.system)
         policy = load_policy(config.model, config.system)
         lowest_layers(policy.model, config.ppo.frozen_layers)  # a number too large is better refused now
+        add_adapter(policy.model, config.lora, config.seed)
         with self.run.timed("warm_start"):
             teach(
                 policy, self.tasks, config, self.box, self.settings, self.context(policy), self.display
             )  # fmt: skip
+            merge(policy.model)
             self.run.save_model("warm-start", policy.model, policy.tokenizer)
         return policy
 

@@ -20,6 +20,11 @@ def make_optimiser(
     return torch.optim.AdamW(chosen, lr=learning_rate, weight_decay=weight_decay, fused=True)
 
 
+def trained(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The parameters of a module that are trained, by name."""
+    return {name: value.detach() for name, value in module.named_parameters() if value.requires_grad}
+
+
 def use_training_attention(model: Any) -> None:
     """On a processor plain matrix products beat the fused attention kernel, whose backward pass is slow there."""
     if model.device.type == "cpu":

@@ -33,8 +33,9 @@ from rlef.learners.losses import (
     sequence_policy_loss,
     value_loss,
 )
-from rlef.learners.optimiser import autocast, lowest_layers, make_optimiser, use_training_attention
+from rlef.learners.optimiser import autocast, lowest_layers, make_optimiser, trained, use_training_attention
 from rlef.policies.engine import cast_weights, sampling_dtype
+from rlef.policies.lora import has_adapter, switched_off
 from rlef.ppo_config import PPOConfig
 
 
@@ -58,7 +59,7 @@ class PPO:
 
     Args:
         model: the policy, a causal language model with float32 weights; trained in place.
-        reference: frozen start policy rho.
+        reference: frozen start policy rho; None where the policy has adapters: switched off, it is rho.
         temperature, max_new_tokens: of the sampling.
     """
 
@@ -68,11 +69,15 @@ class PPO:
     ) -> None:  # fmt: skip
         self.model, self.config, self.seed, self.temperature = model, config, seed, temperature
         self.max_new_tokens = max_new_tokens
-        self.reference = reference.requires_grad_(False).eval()
-        cast_weights(self.reference, sampling_dtype(model.device))
+        if reference is None and not has_adapter(model):
+            raise ValueError("a policy without adapters needs a reference")
+        self.reference = reference
         self.critic = Critic(model.config.get_text_config().hidden_size).to(model.device)
         use_training_attention(model)
-        use_training_attention(self.reference)
+        if reference is not None:
+            reference.requires_grad_(False).eval()
+            cast_weights(reference, sampling_dtype(model.device))
+            use_training_attention(reference)
         for frozen in lowest_layers(model, config.frozen_layers):
             frozen.requires_grad_(False)
         self.optimiser = make_optimiser(model.parameters(), config.learning_rate, config.weight_decay)
@@ -115,11 +120,18 @@ class PPO:
         """(episodes, turns): mean log-ratio of policy and reference over each response."""
         ratio, done = torch.zeros((len(episodes), turns)), 0
         for batch in micro_batches(episodes, range(len(episodes)), 2 * self.config.token_budget):
-            reference, _ = action_logprobs(self.reference, forward(self.reference, batch), batch, self.temperature)
-            ratio[batch.index] = mean_log_ratio(batch.behaviour, reference.cpu(), batch.turn_ids, turns)
+            start = self._start_logprobs(batch)
+            ratio[batch.index] = mean_log_ratio(batch.behaviour, start.cpu(), batch.turn_ids, turns)
             done += len(batch.index)
             progress(done / len(episodes))
         return ratio
+
+    def _start_logprobs(self, batch: Batch) -> torch.Tensor:
+        """(n, tokens): log-probabilities under rho."""
+        if self.reference is None:
+            with switched_off(self.model) as start, autocast(start):
+                return action_logprobs(start, forward(start, batch), batch, self.temperature)[0]
+        return action_logprobs(self.reference, forward(self.reference, batch), batch, self.temperature)[0]
 
     @torch.no_grad()
     def _token_values(self, episodes: Sequence[Episode], everything: Batch) -> torch.Tensor:
@@ -224,8 +236,9 @@ class PPO:
         return float(norm)
 
     def state_dict(self) -> dict[str, Any]:
-        """All but the policy's weights."""
-        return {
+        """All but the policy's weights; its adapters if it has any."""
+        adapter = {"adapter": trained(self.model)} if has_adapter(self.model) else {}
+        return adapter | {
             "critic": self.critic.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "critic_optimiser": self.critic_optimiser.state_dict(),
@@ -234,6 +247,7 @@ class PPO:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
+        self.model.load_state_dict(state.get("adapter", {}), strict=False)
         self.critic.load_state_dict(state["critic"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.critic_optimiser.load_state_dict(state["critic_optimiser"])
