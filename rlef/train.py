@@ -25,7 +25,7 @@ from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import Episode
 from rlef.evaluation.evaluate import evaluate, outcomes_of, usable_tasks
 from rlef.evaluation.metrics import compare, solved_final, summary
-from rlef.learners.optimiser import lowest_layers
+from rlef.learners.optimiser import lowest_layers, use_gradient_checkpointing
 from rlef.learners.ppo import PPO
 from rlef.policies.engine import Sampling, TransformersEngine
 from rlef.policies.load import Policy, load_policy
@@ -112,7 +112,7 @@ class _Job:
             engine.load(policy.model)
             # The process may have died between saving and keeping.
             keep(self.run.folder, done, config.checkpoint_every, config.keep_last, config.keep_best)
-        engine.critic = ppo.critic
+        engine.critic = ppo.critic if config.ppo.critic == "head" else None  # a network's values come later
         if done < config.ppo.updates:
             run.forget_result()
             with self.run.timed("updates"):
@@ -133,6 +133,8 @@ class _Job:
         policy = load_policy(config.model, config.system)
         lowest_layers(policy.model, config.ppo.frozen_layers)  # a number too large is better refused now
         add_adapter(policy.model, config.lora, config.seed)
+        if config.ppo.gradient_checkpointing:
+            use_gradient_checkpointing(policy.model)
         with self.run.timed("warm_start"):
             teach(
                 policy, self.tasks, config, self.box, self.settings, self.context(policy), self.display

@@ -20,6 +20,29 @@ def make_optimiser(
     return torch.optim.AdamW(chosen, lr=learning_rate, weight_decay=weight_decay, fused=True)
 
 
+def use_gradient_checkpointing(model: Any) -> None:
+    """Layers forget what the backward pass needs and compute it again there.
+
+    transformers does that in layers that are in training. Only the layers themselves are told so, nothing within them,
+    so dropout stays off: the policy that learns is the one that sampled.
+
+    Raises:
+        RlefError: the model does not support it.
+    """
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
+    if not layers or not model.supports_gradient_checkpointing:
+        raise RlefError(f"gradient_checkpointing: {type(model).__name__} does not support it; leave it off")
+    # The second is the name of the first in transformers before 5.24.
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
+    for layer in layers:
+        layer.training = True
+        for name in [name for name, value in vars(layer).items() if "dropout" in name and isinstance(value, float)]:
+            setattr(layer, name, 0.0)
+
+
 def trained(module: torch.nn.Module) -> dict[str, torch.Tensor]:
     """The parameters of a module that are trained, by name."""
     return {name: value.detach() for name, value in module.named_parameters() if value.requires_grad}

@@ -38,6 +38,8 @@ class SftConfig:
     """Seed of the order."""
     token_budget: int = 2048
     """Tokens of a micro-batch with its padding; longer dialogues are left out."""
+    gradient_checkpointing: bool = False
+    """Layers compute their activations again in the backward pass: less memory, more time."""
     system: str = "You write Python programs."
     """System message, where a record has no tokens of this model; the chat template's own when empty."""
     out: str = "runs"

@@ -14,6 +14,7 @@ from rlef.config import WarmStartConfig
 from rlef.episode import read_episodes
 from rlef.errors import RlefError
 from rlef.evaluation.command import model_of
+from rlef.learners.optimiser import use_gradient_checkpointing
 from rlef.learners.rejection import SftConfig, accepted, beginnings, length, with_tokens
 from rlef.learners.sft import warm_start
 from rlef.policies.load import load_policy
@@ -59,6 +60,8 @@ def run_sft(model: str, records: Sequence[str], config: SftConfig) -> Path:
             f"{len(shown) - len(fitting)} too long"
         )
         add_adapter(policy.model, config.lora, config.seed)
+        if config.gradient_checkpointing:
+            use_gradient_checkpointing(policy.model)
         torch.manual_seed(config.seed)
         with display.stage("supervised learning", steps) as tick:
             losses = warm_start(

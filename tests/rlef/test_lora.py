@@ -1,4 +1,4 @@
-"""LoRA on tiny models: what it trains, what the sampler gets, the reference without a copy, a run killed and resumed."""
+"""LoRA on tiny models: what it trains, what the sampler gets, the reference without a copy, a run that is killed."""
 
 import contextlib
 import dataclasses
@@ -282,4 +282,3 @@ def test_without_peft_the_remedy_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(RlefError, match=r"pip install 'rlef\[lora\]'"):
         add_adapter(llama(), LORA, 0)
-
