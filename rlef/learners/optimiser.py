@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -46,6 +46,15 @@ def use_gradient_checkpointing(model: Any) -> None:
 def trained(module: torch.nn.Module) -> dict[str, torch.Tensor]:
     """The parameters of a module that are trained, by name."""
     return {name: value.detach() for name, value in module.named_parameters() if value.requires_grad}
+
+
+def load_trained(module: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> None:
+    """Put back what `trained` gave."""
+    own = trained(module)
+    if own.keys() != state.keys():
+        raise ValueError("these are the parameters of another configuration")
+    for name, value in state.items():
+        own[name].copy_(value)
 
 
 def use_training_attention(model: Any) -> None:

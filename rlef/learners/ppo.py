@@ -35,6 +35,7 @@ from rlef.learners.losses import (
 )
 from rlef.learners.optimiser import (
     autocast,
+    load_trained,
     lowest_layers,
     make_optimiser,
     trained,
@@ -44,6 +45,7 @@ from rlef.learners.optimiser import (
 from rlef.policies.engine import cast_weights, sampling_dtype
 from rlef.policies.lora import has_adapter, switched_off
 from rlef.ppo_config import PPOConfig
+from rlef.processes import Processes
 
 
 class PPO:
@@ -53,14 +55,15 @@ class PPO:
         model: the policy, a causal language model with float32 weights; trained in place.
         reference: frozen start policy rho; None where the policy has adapters: switched off, it is rho.
         temperature, max_new_tokens: of the sampling.
+        processes: that learn together, each from its share of the same episodes; this one alone when None.
     """
 
     def __init__(
         self, model: Any, reference: Any, config: PPOConfig, seed: int, temperature: float = 1.0,
-        max_new_tokens: int = 64,
+        max_new_tokens: int = 64, processes: Processes | None = None,
     ) -> None:  # fmt: skip
         self.model, self.config, self.seed, self.temperature = model, config, seed, temperature
-        self.max_new_tokens = max_new_tokens
+        self.max_new_tokens, self.processes = max_new_tokens, processes or Processes()
         if reference is None and not has_adapter(model):
             raise ValueError("a policy without adapters needs a reference")
         self.reference = reference
@@ -113,11 +116,13 @@ class PPO:
     def _log_ratio(self, episodes: Sequence[Episode], turns: int, progress: Callable[[float], None]) -> torch.Tensor:
         """(episodes, turns): mean log-ratio of policy and reference over each response."""
         ratio, done = torch.zeros((len(episodes), turns)), 0
-        for batch in micro_batches(episodes, range(len(episodes)), 2 * self.config.token_budget):
+        share = self.processes.share(range(len(episodes)))
+        for batch in micro_batches(episodes, share, 2 * self.config.token_budget):
             start = self._start_logprobs(batch)
             ratio[batch.index] = mean_log_ratio(batch.behaviour, start.cpu(), batch.turn_ids, turns)
             done += len(batch.index)
-            progress(done / len(episodes))
+            progress(done / len(share))
+        self.processes.add([ratio])
         return ratio
 
     def _start_logprobs(self, batch: Batch) -> torch.Tensor:
@@ -131,9 +136,11 @@ class PPO:
     def _values(self, episodes: Sequence[Episode], everything: Batch) -> torch.Tensor:
         """(episodes, steps): the critic's values before the update."""
         values = torch.zeros((everything.ids if self.config.value == "token" else everything.turns).shape)
-        for batch in micro_batches(episodes, range(len(episodes)), 2 * self.config.token_budget):
+        share = self.processes.share(range(len(episodes)))
+        for batch in micro_batches(episodes, share, 2 * self.config.token_budget):
             estimates = self._estimates(batch)
             values[batch.index, : estimates.shape[1]] = estimates
+        self.processes.add([values])
         return values
 
     def _estimates(self, batch: Batch, hidden: torch.Tensor | None = None) -> torch.Tensor:
@@ -181,7 +188,7 @@ class PPO:
             answers = sum(len(episodes[i].turns) for i in chosen)
             unit = {"token": sampled, "answer": answers, "constant": answers * self.max_new_tokens}[config.average]
             count, drift = sampled if credit.per_token else answers, 0.0
-            for batch in micro_batches(episodes, chosen, config.token_budget):
+            for batch in micro_batches(episodes, self.processes.share(chosen), config.token_budget):
                 with autocast(self.model):
                     hidden = forward(self.model, batch)
                     logprobs, entropy = action_logprobs(self.model, hidden, batch, self.temperature)
@@ -197,13 +204,16 @@ class PPO:
                 sums["clipped"] += float(facts["clipped"])
                 drift += float(facts["approx_kl"])
                 done += len(batch.index)
-                progress(done / (size * config.passes))
+                progress(min(1.0, done * self.processes.count / (size * config.passes)))
+            drift = self.processes.total(drift)
             sums["approx_kl"] += drift
             units, steps, tokens = units + unit, steps + count, tokens + sampled
             if norms and config.target_kl and drift / sampled > config.target_kl:
                 self._forget_gradients()
                 break
             norms.append(self._step())
+        for name in ("policy", "value", "entropy", "clipped"):
+            sums[name] = self.processes.total(sums[name])
         return {
             "losses/policy_loss": sums["policy"] / units,
             "losses/value_loss": sums["value"] / steps,
@@ -220,6 +230,7 @@ class PPO:
         self.critic_optimiser.zero_grad()
 
     def _step(self) -> float:
+        self.processes.add_gradients([*self.model.parameters(), *self.critic.parameters()])
         norm, critic_norm = (
             torch.nn.utils.clip_grad_norm_(module.parameters(), self.config.max_grad_norm)
             for module in (self.model, self.critic)
@@ -249,8 +260,9 @@ class PPO:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
-        self.model.load_state_dict(state.get("adapter", {}), strict=False)
-        self.critic.load_state_dict(state["critic"], strict=False)
+        if has_adapter(self.model):
+            load_trained(self.model, state["adapter"])
+        load_trained(self.critic, state["critic"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.critic_optimiser.load_state_dict(state["critic_optimiser"])
         self.steps = state["steps"]
