@@ -1,6 +1,6 @@
 """Several processes that act as one: who does which share, and how the shares become one again.
 
-`accelerate launch -m rlef train ...` and torchrun start the program several times. Each process holds the whole policy
+`accelerate launch --multi_gpu -m rlef train` and torchrun start the program several times. Each process holds the whole policy
 (data parallel): it samples its share of the episodes and learns on its share of every mini-batch, and gradients are
 summed before each step, so that all take the same one. Everybody knows all episodes; files are the first one's. Started
 as usual a program is one process, and nothing here does anything.

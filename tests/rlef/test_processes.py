@@ -78,7 +78,8 @@ def test_one_process_does_everything_itself():
 
 @pytest.mark.timeout(900)
 def test_a_run_of_two_processes(tiny_model, tmp_path, box):
-    """One run folder; each update's episodes are sampled by both, every episode once, and those of one process."""
+    """One run folder; each update's episodes are sampled by both, every episode once, and those of one process. One
+    process can go on from there."""
     config = TrainConfig(
         model=str(tiny_model), out=str(tmp_path / "runs"), turn_limit=2, checkpoint_every=1, slots=1,
         warm_start=WarmStartConfig(programs=1, repairs=1, epochs=1),
@@ -110,3 +111,8 @@ def test_a_run_of_two_processes(tiny_model, tmp_path, box):
         for place in (folder, alone.folder)
     )
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+    longer = dataclasses.replace(config, ppo=dataclasses.replace(config.ppo, updates=3))
+    save_config(longer, folder / "config.toml")
+    train(Run.open(folder))
+    assert len(list(read_episodes(folder / "episodes.jsonl"))) == len(shared) + 3
