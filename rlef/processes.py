@@ -1,9 +1,9 @@
 """Several processes that act as one: who does which share, and how the shares become one again.
 
-`accelerate launch --multi_gpu -m rlef train` and torchrun start the program several times. Each process holds the whole policy
-(data parallel): it samples its share of the episodes and learns on its share of every mini-batch, and gradients are
-summed before each step, so that all take the same one. Everybody knows all episodes; files are the first one's. Started
-as usual a program is one process, and nothing here does anything.
+torchrun and `accelerate launch --multi_gpu` start a program several times. Each process holds the whole policy (data
+parallel): it samples its share of the episodes and learns on its share of every mini-batch, and gradients are summed
+before each step, so that all take the same one. Everybody knows all episodes; files are the first one's. Started as
+usual a program is one process, and nothing here does anything.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Processes:
         return [parts[i % self.count][i // self.count] for i in range(sum(map(len, parts)))]
 
     def tell(self, value: T) -> T:
-        """The first one's value; nobody goes on before it is known."""
+        """The first one's value. The others go on when it is known, so what the first has done before is done then."""
         if self.count == 1:
             return value
         import torch.distributed as together

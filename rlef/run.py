@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from rlef.config import TrainConfig, load_config, save_config
 from rlef.episode import Episode, append_episodes, read_episodes
@@ -31,14 +31,17 @@ from rlef.processes import joined
 GROWING = ("metrics.jsonl", "episodes.jsonl")
 
 
-def _by_the_first(method: Callable[..., Any]) -> Callable[..., Any]:
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _by_the_first(method: Method) -> Method:
     """A method that does nothing in the other processes of a run."""
 
     @functools.wraps(method)
-    def wrapped(*arguments: Any) -> Any:
-        return method(*arguments) if joined().first else None
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        return method(*arguments, **named) if joined().first else None
 
-    return wrapped
+    return cast("Method", wrapped)
 
 
 class Run:
@@ -65,7 +68,8 @@ class Run:
         except RlefError:
             run.discard_if_empty()
             raise
-        return Run(Path(joined().tell(str(run.folder))))
+        joined().tell(str(run.folder))
+        return run
 
     @_by_the_first
     def discard_if_empty(self) -> None:

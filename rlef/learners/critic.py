@@ -2,7 +2,7 @@
 
 `Critic` is a linear head on the policy's own hidden states, which the sampler computes anyway: its values come with the
 samples and cost nothing. `CriticNetwork` is the paper's (RLEF, arXiv 2410.02089, section 2.2): a second model from the
-same start under that head, trained by the value loss as a whole. It knows what it needs to, and costs a model.
+same start under that head, trained by the value loss as a whole.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class CriticNetwork(Critic):
 
 
 def make_critic(model: Any, config: PPOConfig) -> tuple[Critic, torch.optim.AdamW]:
-    """The critic and its optimiser: the head in the first group; the network in the second, as the policy is."""
+    """The critic and its optimiser: the head is its first group, the network its second, with the policy's settings."""
     network = config.critic == "network"
     critic = CriticNetwork(model) if network else Critic(model.config.get_text_config().hidden_size)
     critic.to(model.device)
