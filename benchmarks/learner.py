@@ -8,7 +8,12 @@ batch, logits over every position. `trl` is the loss of TRL's GRPOTrainer (1.16:
 feedback masked as a tool's. All three have the same episodes, model, precision and mini-batches, and do the same work:
 log-probabilities of the frozen reference, forward, backward, AdamW. Each runs in a process of its own; the first update
 is a warm-up. Peak memory is the highest resident size during the updates that are timed, less that of model and
-reference before the first. On a busy machine compare `cpu_seconds`.
+reference before the first; `resident_mb` is all of it. On a busy machine compare `cpu_seconds`.
+
+    python benchmarks/learner.py --learners ours network checkpointing lora
+
+`network`, `checkpointing` and `lora` are `ours` with `ppo.critic = "network"`, `ppo.gradient_checkpointing`, `lora.rank
+= 16`.
 
 Writes learner.json next to this file.
 """
@@ -23,6 +28,7 @@ import random
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +40,7 @@ def main() -> None:
     """Measure every learner in a process of its own, then summarise."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="embedded")
-    parser.add_argument("--learners", nargs="+", default=list(LEARNERS), choices=LEARNERS)
+    parser.add_argument("--learners", nargs="+", default=["ours", "plain", "trl"], choices=LEARNERS)
     parser.add_argument("--episodes", type=int, default=32)
     parser.add_argument("--mini_batches", type=int, default=2)
     parser.add_argument("--rows", type=int, default=4, help="dialogues of a micro-batch of the two that pad")
@@ -86,6 +92,7 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, float]:
         "cpu_seconds": round(cpu, 3),
         "tokens_per_s": round(tokens / seconds, 1),
         "peak_mb": round(resident("VmHWM") - start),
+        "resident_mb": round(resident("VmHWM")),
     }
 
 
@@ -114,13 +121,15 @@ def dialogues(count: int, vocabulary: int) -> list[Any]:
     return episodes
 
 
-def ours(policy: Any, episodes: list[Any], options: argparse.Namespace) -> Any:
+def ours(policy: Any, episodes: list[Any], options: argparse.Namespace, rank: int = 0, **fields: Any) -> Any:
     """The learner of this project."""
     from rlef.learners.ppo import PPO
-    from rlef.ppo_config import PPOConfig
+    from rlef.policies.lora import add_adapter
+    from rlef.ppo_config import LoraConfig, PPOConfig
 
-    config = PPOConfig(mini_batches=options.mini_batches, kl=KL, clip=CLIP)
-    ppo = PPO(policy.model, copy.deepcopy(policy.model), config, 0)
+    reference = None if rank else copy.deepcopy(policy.model)
+    add_adapter(policy.model, LoraConfig(rank), 0)
+    ppo = PPO(policy.model, reference, PPOConfig(mini_batches=options.mini_batches, kl=KL, clip=CLIP, **fields), 0)
     return lambda number: ppo.update(episodes, number)
 
 
@@ -259,7 +268,14 @@ def resident(field: str) -> float:
     return int(line.split()[1]) / 1024
 
 
-LEARNERS = {"ours": ours, "plain": plain, "trl": trl}
+LEARNERS = {
+    "ours": ours,
+    "plain": plain,
+    "trl": trl,
+    "network": partial(ours, critic="network"),
+    "checkpointing": partial(ours, gradient_checkpointing=True),
+    "lora": partial(ours, rank=16),
+}
 
 if __name__ == "__main__":
     main()

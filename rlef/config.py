@@ -16,7 +16,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from rlef.errors import RlefError
 from rlef.policies.endpoint import EndpointConfig
-from rlef.ppo_config import PPOConfig, check_ppo
+from rlef.ppo_config import LoraConfig, PPOConfig, check_lora, check_ppo
 
 STARTER = Path(__file__).parent / "configs" / "starter.toml"
 
@@ -126,6 +126,7 @@ class TrainConfig:
     warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
     ppo: PPOConfig = field(default_factory=PPOConfig)
+    lora: LoraConfig = field(default_factory=LoraConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
 
@@ -176,6 +177,7 @@ def check(config: TrainConfig) -> None:
         config.rollout.context > config.rollout.max_new_tokens, "rollout.context", "larger than rollout.max_new_tokens"
     )
     check_ppo(config.ppo, config.rollout.samples, need)
+    check_lora(config.lora)
     check_names(config.reward)
     need(config.feedback.tests >= 1, "feedback.tests", "at least 1")
     need(config.feedback.characters >= 16, "feedback.characters", "at least 16")

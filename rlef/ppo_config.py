@@ -1,4 +1,4 @@
-"""The fields of the learner, `[ppo]` in a TOML file, and which of them go together.
+"""The fields of the learner, `[ppo]` and `[lora]` in a TOML file, and which of them go together.
 
 Each choice is one part of an algorithm and free of the others as far as they make sense together; docs/ppo.md and
 docs/group_baselines.md name the combinations that papers have named.
@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from rlef.errors import RlefError
+
 
 @dataclass(frozen=True)
 class PPOConfig:
@@ -20,7 +22,7 @@ class PPOConfig:
     learning_rate: float = 1e-5
     """AdamW's step size of the policy [2e-7]."""
     critic_learning_rate: float = 3e-4
-    """AdamW's step size of the value head."""
+    """AdamW's step size of the value head; a critic network under it has the policy's."""
     weight_decay: float = 0.1
     """AdamW's weight decay [0.1]."""
     warmup: int = 4
@@ -60,12 +62,37 @@ class PPOConfig:
     """Standard deviation that advantages are divided by: the batch's [batch], the task's (GRPO), or none (Dr. GRPO)."""
     value: Literal["turn", "token"] = "turn"
     """What the critic values: turns [turn], or every token of an answer."""
+    critic: Literal["head", "network"] = "head"
+    """A linear head on the policy's hidden states, or a second model from the same start [network]."""
     max_grad_norm: float = 1.0
     """Gradients are scaled down to this norm."""
     frozen_layers: int = 0
     """Lowest layers that are not trained, nor is the embedding then: less work in every backward pass [0]."""
     token_budget: int = 2048
     """Tokens of a micro-batch with its padding: the memory of an update."""
+    gradient_checkpointing: bool = False
+    """Layers compute their activations again in the backward pass, in the warm start too: less memory, more time."""
+
+
+@dataclass(frozen=True)
+class LoraConfig:
+    """Low-rank adapters are trained instead of all weights; needs `pip install rlef[lora]`."""
+
+    rank: int = 0
+    """Rank of the matrices that are added to each weight; 0: no adapters, all weights are trained [0]."""
+    alpha: int = 0
+    """What is added is scaled by alpha / rank; 0: twice the rank."""
+    targets: tuple[str, ...] = ()
+    """Linear layers that get one, by the last part of their name ("q_proj"); all but the output layer when empty."""
+
+
+def check_lora(lora: LoraConfig) -> None:
+    """Raise RlefError for values that cannot be meant."""
+    for name in ("rank", "alpha"):
+        if getattr(lora, name) < 0:
+            raise RlefError(f"lora.{name} = {getattr(lora, name)!r}: must be 0 or more")
+    if not lora.rank and lora != LoraConfig():
+        raise RlefError("lora.rank = 0: must be above 0 with lora.alpha or lora.targets")
 
 
 def check_ppo(ppo: PPOConfig, samples: int, need: Callable[[bool, str, str], None]) -> None:
@@ -85,6 +112,7 @@ def check_ppo(ppo: PPOConfig, samples: int, need: Callable[[bool, str, str], Non
         need(samples > 1, "rollout.samples", f"at least 2 {baseline}")
         need(ppo.gae_lambda == 1, "ppo.gae_lambda", f"1 {baseline}, which uses no values")
         need(ppo.value == "turn", "ppo.value", f"'turn' {baseline}, which uses no values")
+        need(ppo.critic == "head", "ppo.critic", f"'head' {baseline}, which uses no values")
     need(ppo.scale != "group" or ppo.baseline == "group", "ppo.scale", f"'batch' or 'none' {baseline}")
     need(
         ppo.credit == "return" or ppo.gamma == 1,

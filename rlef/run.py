@@ -4,7 +4,7 @@
     report.html
 
 A checkpoint notes how long the growing files were. Resuming cuts them back to that, so a resumed run writes the same
-lines as one that was never stopped.
+lines as one that was never stopped. Of several processes only the first one writes.
 """
 
 from __future__ import annotations
@@ -12,21 +12,36 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import json
 import math
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from rlef.config import TrainConfig, load_config, save_config
 from rlef.episode import Episode, append_episodes, read_episodes
 from rlef.errors import RlefError
+from rlef.processes import joined
 
 GROWING = ("metrics.jsonl", "episodes.jsonl")
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _by_the_first(method: Method) -> Method:
+    """A method that does nothing in the other processes of a run."""
+
+    @functools.wraps(method)
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        return method(*arguments, **named) if joined().first else None
+
+    return cast("Method", wrapped)
 
 
 class Run:
@@ -39,6 +54,8 @@ class Run:
     @staticmethod
     def create(config: TrainConfig) -> Run:
         """A new folder under `config.out`, named by date and seed."""
+        if not joined().first:
+            return Run(Path(joined().tell("")))
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         run = Run(Path(config.out) / f"{stamp}-seed{config.seed}")
         try:
@@ -51,8 +68,10 @@ class Run:
         except RlefError:
             run.discard_if_empty()
             raise
+        joined().tell(str(run.folder))
         return run
 
+    @_by_the_first
     def discard_if_empty(self) -> None:
         """Remove a folder in which nothing has been computed yet."""
         if not any(any((self.folder / name).glob("*")) for name in ("checkpoints", "evaluation")):
@@ -60,7 +79,10 @@ class Run:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep a second process out. Raises RlefError when there is one already."""
+        """Keep a second run out. Raises RlefError when there is one already."""
+        if not joined().first:
+            yield
+            return
         with (self.folder / "config.toml").open() as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -80,6 +102,7 @@ class Run:
         """The configuration the run was started with."""
         return load_config(self.folder / "config.toml")
 
+    @_by_the_first
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Add a line to metrics.jsonl, and the same numbers to TensorBoard's files."""
         from torch.utils.tensorboard import SummaryWriter
@@ -94,6 +117,7 @@ class Run:
                 self._board.add_scalar(name, value, step)
             self._board.flush()
 
+    @_by_the_first
     def add_episodes(self, episodes: Sequence[Episode]) -> None:
         """Add lines to episodes.jsonl."""
         with guard(self.folder):
@@ -108,30 +132,32 @@ class Run:
         path = self.folder / "evaluation" / f"{name}.jsonl"
         return list(read_episodes(path)) if path.exists() else None
 
+    @_by_the_first
     def save_evaluation(self, name: str, episodes: Sequence[Episode]) -> None:
         """Keep the episodes of an evaluation."""
         with guard(self.folder), replacing(self.folder / "evaluation" / f"{name}.jsonl") as part:
             append_episodes(part, episodes)
 
+    @_by_the_first
     def save_result(self, result: Mapping[str, Any]) -> None:
         """Write result.json."""
         with guard(self.folder), replacing(self.folder / "result.json") as part:
             part.write_text(json.dumps(result, indent=2) + "\n")
 
+    @_by_the_first
     def save_model(self, name: str, model: Any, tokenizer: Any) -> None:
         """Write checkpoints/`name` in Hugging Face format."""
         with guard(self.folder), replacing(self.folder / "checkpoints" / name) as part:
-            model.save_pretrained(part)
-            tokenizer.save_pretrained(part)
+            _write_model(part, model, tokenizer)
 
+    @_by_the_first
     def save_state(self, step: int, model: Any, tokenizer: Any, state: Mapping[str, Any]) -> None:
         """Replace checkpoints/latest by the learner after `step` updates: model, optimiser, lengths of the files."""
         import torch
 
         lengths = {name: (self.folder / name).stat().st_size for name in GROWING}
         with guard(self.folder), replacing(self.folder / "checkpoints" / "latest") as part:
-            model.save_pretrained(part)
-            tokenizer.save_pretrained(part)
+            _write_model(part, model, tokenizer)
             torch.save({"step": step, "lengths": lengths, "state": dict(state)}, part / "trainer.pt")
 
     def load_state(self) -> tuple[int, Path, Mapping[str, Any]] | None:
@@ -139,17 +165,21 @@ class Run:
         import torch
 
         folder = self.folder / "checkpoints" / "latest"
-        finish_replacing(folder)
-        if not (folder / "trainer.pt").exists():
+        if joined().first:
+            finish_replacing(folder)
+        if not joined().tell((folder / "trainer.pt").exists()):
             return None
         saved = torch.load(folder / "trainer.pt", weights_only=True, map_location="cpu")
         for name, length in saved["lengths"].items():
             path = self.folder / name
             if not path.exists() or path.stat().st_size < length:
                 raise RlefError(f"{path} is shorter than when the checkpoint was made; put the whole file back")
-            os.truncate(path, length)
+            if joined().first:
+                os.truncate(path, length)
+        joined().tell(None)  # the files are cut
         return saved["step"], folder, saved["state"]
 
+    @_by_the_first
     def minutes(self, stage: str = "", more: float = 0.0) -> dict[str, float]:
         """Minutes by stage over all processes that worked on this run, after adding some to a stage."""
         path = self.folder / "minutes.json"
@@ -169,15 +199,24 @@ class Run:
         finally:
             self.minutes(stage, (time.monotonic() - started) / 60)
 
+    @_by_the_first
     def forget_result(self) -> None:
         """Remove the evaluation of a trained model that is about to be trained further."""
         for path in (self.folder / "evaluation" / "trained.jsonl", self.folder / "result.json"):
             path.unlink(missing_ok=True)
 
+    @_by_the_first
     def restart(self) -> None:
         """Empty the growing files: training starts from its beginning."""
         for name in GROWING:
             os.truncate(self.folder / name, 0)
+
+
+def _write_model(folder: Path, model: Any, tokenizer: Any) -> None:
+    from rlef.policies.lora import merged
+
+    merged(model).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 @contextlib.contextmanager

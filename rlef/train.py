@@ -1,22 +1,22 @@
 """The main job from top to bottom: warm start, evaluation, RLEF updates, evaluation, result.
 
 Every random draw comes from (seed, update), so a run that is resumed from a checkpoint goes on as if it had never been
-stopped. Ctrl-C ends after the update under way with everything saved; a second one ends at once.
+stopped. Ctrl-C ends after the update under way with everything saved; a second one ends at once. Of several processes
+the first one does the warm start and the evaluations; all share the updates.
 """
 
 from __future__ import annotations
 
 import copy
 import dataclasses
-import os
 import platform
-import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.metadata import version
 from itertools import groupby
 from typing import Any
+
+from rich.console import Console
 
 from rlef.checkpoints import decline, keep
 from rlef.config import TrainConfig
@@ -25,10 +25,13 @@ from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import Episode
 from rlef.evaluation.evaluate import evaluate, outcomes_of, usable_tasks
 from rlef.evaluation.metrics import compare, solved_final, summary
-from rlef.learners.optimiser import lowest_layers
+from rlef.interrupt import Interrupt
+from rlef.learners.optimiser import lowest_layers, use_gradient_checkpointing
 from rlef.learners.ppo import PPO
 from rlef.policies.engine import Sampling, TransformersEngine
 from rlef.policies.load import Policy, load_policy
+from rlef.policies.lora import add_adapter, merge
+from rlef.processes import joined
 from rlef.progress import Display
 from rlef.report.curves import draw_curves
 from rlef.report.page import write_report
@@ -43,14 +46,14 @@ PACKAGES = ("rlef", "torch", "transformers", "gymnasium", "numpy")
 
 
 def train(run: Run) -> dict[str, Any] | None:
-    """Do what is left of a run; returns its result, None when it was stopped.
+    """Do what is left of a run; returns its result, None when it was stopped, and in all processes but the first.
 
     Raises:
         RlefError, SandboxError, TaskError: what the user can mend; what was computed is saved.
     """
-    config = run.config
+    config, first = run.config, joined().first
     try:
-        with run.locked(), Display(run.folder) as display, _Interrupt() as interrupt:
+        with run.locked(), Display(run.folder, Console(quiet=not first)) as display, Interrupt() as interrupt:
             suite = load_suite(config.suite)
             tasks = usable_tasks(suite, "train")
             held_out = usable_tasks(suite, config.evaluation.split, config.evaluation.tasks)
@@ -63,6 +66,8 @@ def train(run: Run) -> dict[str, Any] | None:
                     finished = False
             if not finished:
                 display.say(f"stopped; everything is saved. Go on with: rlef train --resume {run.folder}")
+                return None
+            if not first:
                 return None
             result = _result(config, run, suite.name)
             run.save_result(result)
@@ -81,7 +86,7 @@ class _Job:
 
     def __init__(
         self, config: TrainConfig, run: Run, suite: str, tasks: Sequence[Task], held_out: Sequence[Task],
-        box: Sandbox, display: Display, interrupt: _Interrupt,
+        box: Sandbox, display: Display, interrupt: Interrupt,
     ) -> None:  # fmt: skip
         self.config, self.run, self.suite = config, run, suite
         self.tasks, self.held_out = tasks, held_out
@@ -90,13 +95,20 @@ class _Job:
 
     def all(self) -> bool:
         """Warm start, updates, both evaluations; False when stopped before the end."""
-        config, run = self.config, self.run
-        policy = self.warm_policy()
+        config, run, processes = self.config, self.run, joined()
+        if processes.first:
+            policy = self.warm_policy()
+        processes.tell(None)
+        if not processes.first:
+            policy = self.warm_policy()  # that of the first one is saved by now
         engine = TransformersEngine(policy.model, policy.chat.stop_ids, decode=policy.chat.text)
         self.evaluation("warm_start", engine, policy)
-        reference = copy.deepcopy(policy.model)
+        reference = None if config.lora.rank else copy.deepcopy(policy.model)
+        add_adapter(policy.model, config.lora, config.seed, lowest_layers(policy.model, config.ppo.frozen_layers))
         sampling = config.rollout
-        ppo = PPO(policy.model, reference, config.ppo, config.seed, sampling.temperature, sampling.max_new_tokens)
+        ppo = PPO(
+            policy.model, reference, config.ppo, config.seed, sampling.temperature, sampling.max_new_tokens, processes
+        )  # fmt: skip
         saved = run.load_state()
         done = saved[0] if saved else 0
         if saved is None:
@@ -104,12 +116,13 @@ class _Job:
             self.log_evaluation("warm_start", 0)
         else:
             _, folder, state = saved
-            policy.model.load_state_dict(load_policy(str(folder), config.system).model.state_dict())
+            if not config.lora.rank:  # adapters are in the state, and what they were added to is the warm start
+                policy.model.load_state_dict(load_policy(str(folder), config.system).model.state_dict())
             ppo.load_state_dict(dict(state))
             engine.load(policy.model)
-            # The process may have died between saving and keeping.
-            keep(self.run.folder, done, config.checkpoint_every, config.keep_last, config.keep_best)
-        engine.critic = ppo.critic
+            self.keep(done)  # the process may have died between saving and keeping
+        processes.tell(None)  # files are as they were after `done` updates
+        engine.critic = ppo.critic if config.ppo.critic == "head" else None  # a network's values come later
         if done < config.ppo.updates:
             run.forget_result()
             with self.run.timed("updates"):
@@ -129,16 +142,20 @@ class _Job:
             return load_policy(str(saved), config.system)
         policy = load_policy(config.model, config.system)
         lowest_layers(policy.model, config.ppo.frozen_layers)  # a number too large is better refused now
+        add_adapter(policy.model, config.lora, config.seed)
+        if config.ppo.gradient_checkpointing:
+            use_gradient_checkpointing(policy.model)
         with self.run.timed("warm_start"):
             teach(
                 policy, self.tasks, config, self.box, self.settings, self.context(policy), self.display
             )  # fmt: skip
+            merge(policy.model)
             self.run.save_model("warm-start", policy.model, policy.tokenizer)
         return policy
 
     def evaluation(self, name: str, engine: TransformersEngine, policy: Policy) -> None:
         """Episodes on the held-out tasks, the same seeds for every model; kept in the run folder."""
-        if self.run.evaluation(name) is not None:
+        if not joined().first or self.run.evaluation(name) is not None:
             return
         rollout = dataclasses.replace(self.config.rollout, context=self.context(policy))
         total = len(self.held_out) * self.config.evaluation.samples
@@ -155,6 +172,8 @@ class _Job:
 
     def log_evaluation(self, name: str, step: int) -> None:
         """The line of an evaluation in the metrics."""
+        if not joined().first:
+            return
         solved = summary(outcomes_of(self.run.evaluation(name) or []), self.config.turn_limit, draws=1)
         first, final = solved["solved_first"]["mean"], solved[f"solved_1@{self.config.turn_limit}"]["mean"]
         self.run.log(step, {"eval/solved_first": first, "eval/solved_final": final})
@@ -167,10 +186,10 @@ class _Job:
         """RLEF updates from `done` on; returns how many are done now."""
         config = self.config
         sampling = Sampling(config.rollout.temperature, 1.0, config.rollout.max_new_tokens)
-        learnability = Learnability(self.tasks)
+        learnability, processes = Learnability(self.tasks), joined()
         for _, earlier in groupby(self.run.episodes(), key=lambda episode: episode.step):
             learnability.see(list(earlier))
-        with self.display.training(config.ppo.updates, done) as show, self.interrupt.postponed():
+        with self.display.training(config.ppo.updates, done) as show, self.interrupt.postponed(processes.count == 1):
             for number in range(done, config.ppo.updates):
                 started = time.monotonic()
                 if config.rollout.draw == "learnable":
@@ -178,10 +197,11 @@ class _Job:
                 else:
                     chosen = in_turn(self.tasks, config.rollout.tasks, config.seed, number)
                 begun = starts(chosen, config.rollout.samples, f"episodes {config.seed} {number}", self.tasks)
-                episodes = collect(
+                begun = processes.share(begun)
+                episodes = processes.gather(collect(
                     begun, engine, policy.chat, self.box, sampling=sampling, settings=self.settings,
                     context=self.context(policy), step=number, suite=self.suite, progress=show.rollout(len(begun)),
-                )  # fmt: skip
+                ))  # fmt: skip
                 check_health(episodes)
                 sampled = time.monotonic()
                 metrics = _describe(episodes) | ppo.update(episodes, number, show.learning())
@@ -200,12 +220,18 @@ class _Job:
                 done = number + 1
                 if done % config.checkpoint_every == 0 or self.interrupt.asked or done == config.ppo.updates:
                     self.run.save_state(done, policy.model, policy.tokenizer, ppo.state_dict())
-                    keep(self.run.folder, done, config.checkpoint_every, config.keep_last, config.keep_best)
-                    if warning := decline(self.run.folder, done):
-                        self.display.say(warning)
+                    self.keep(done)
                 if self.interrupt.asked:
                     break
         return done
+
+    def keep(self, done: int) -> None:
+        """Keep the latest checkpoint as far as it is wanted; warn where training declines."""
+        if joined().first:
+            config = self.config
+            keep(self.run.folder, done, config.checkpoint_every, config.keep_last, config.keep_best)
+            if warning := decline(self.run.folder, done):
+                self.display.say(warning)
 
 
 def _result(config: TrainConfig, run: Run, suite: str) -> dict[str, Any]:
@@ -249,34 +275,3 @@ def _describe(episodes: Sequence[Episode]) -> dict[str, float]:
         "rollout/truncated": mean([float(episode.truncated) for episode in good]),
         "rollout/sandbox_failures": mean([float(episode.sandbox_failure) for episode in episodes]),
     }
-
-
-class _Interrupt:
-    """What Ctrl-C does: outside of updates it ends the stage at once (a stage starts again as a whole); within updates
-    the first one waits for the end of the update, the second one does not."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._wait = False
-
-    def __enter__(self) -> _Interrupt:
-        self._before = signal.signal(signal.SIGINT, self._handle)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
-
-    @contextmanager
-    def postponed(self) -> Iterator[None]:
-        """Within it the first Ctrl-C only sets `asked`."""
-        self._wait = True
-        try:
-            yield
-        finally:
-            self._wait = False
-
-    def _handle(self, number: int, frame: Any) -> None:
-        if self.asked or not self._wait:
-            raise KeyboardInterrupt
-        self.asked = True
-        os.write(2, b"\nstopping after this update (Ctrl-C again: at once, going back to the last checkpoint)\n")

@@ -94,24 +94,25 @@ def trimmed(episodes: Sequence[Episode], credit: Credit, least: float = 0.01) ->
 
 def assign(
     episodes: Sequence[Episode], batch: Batch, log_ratio: torch.Tensor, config: PPOConfig,
-    token_values: torch.Tensor | None = None,
+    values: torch.Tensor | None = None,
 ) -> Credit:  # fmt: skip
     """Returns and normalised advantages of a whole batch.
 
     Args:
         batch: of all the episodes, in their order.
         log_ratio: (episodes, turns), mean log-ratio of policy and reference over each response.
-        token_values: (episodes, tokens), the critic's value of every sampled token; steps are tokens then, and the
-            reward of a turn comes with its last token.
+        values: (episodes, steps), the critic's; None: those in the record. With `config.value` "token" steps are
+            sampled tokens, and the reward of a turn comes with its last token.
     """
-    rewards, values = torch.zeros(batch.turns.shape), torch.zeros(batch.turns.shape)
+    rewards, recorded = torch.zeros(batch.turns.shape), torch.zeros(batch.turns.shape)
     for row, episode in enumerate(episodes):
         for column, turn in enumerate(episode.turns):
-            rewards[row, column], values[row, column] = reward_of(turn, config), turn.value or 0.0
+            rewards[row, column], recorded[row, column] = reward_of(turn, config), turn.value or 0.0
     rewards, steps = rewards - config.kl * log_ratio, batch.turns
     last = torch.tensor([len(episode.turns) - 1 for episode in episodes])
-    if token_values is not None:
-        rewards, values, steps = at_last_tokens(rewards, batch.turn_ids), token_values, batch.action
+    values = recorded if values is None else values
+    if config.value == "token":
+        rewards, steps = at_last_tokens(rewards, batch.turn_ids), batch.action
         last = (steps * torch.arange(steps.shape[1])).amax(1)
     # What follows a truncated episode is unknown: the critic's last word stands in for it.
     cut = torch.tensor([episode.truncated for episode in episodes])
@@ -131,7 +132,7 @@ def assign(
             advantages = group_relative(returns, steps, groups, pooled, config.scale == "group")
     if config.scale == "batch":
         advantages = normalise(advantages, steps, centre=config.baseline == "critic")
-    return Credit(advantages, returns, values, steps, token_values is not None)
+    return Credit(advantages, returns, values, steps, config.value == "token")
 
 
 def at_last_tokens(rewards: torch.Tensor, turn_ids: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -18,6 +18,43 @@ def make_optimiser(
     """AdamW with one fused step over all parameters."""
     chosen = [parameter for parameter in parameters if parameter.requires_grad]
     return torch.optim.AdamW(chosen, lr=learning_rate, weight_decay=weight_decay, fused=True)
+
+
+def use_gradient_checkpointing(model: Any) -> None:
+    """Layers forget what the backward pass needs and compute it again there.
+
+    transformers does that in layers that are in training. Only the layers themselves are told so, nothing within them,
+    so dropout stays off: the policy that learns is the one that sampled.
+
+    Raises:
+        RlefError: the model does not support it.
+    """
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
+    if not layers or not model.supports_gradient_checkpointing:
+        raise RlefError(f"gradient_checkpointing: {type(model).__name__} does not support it; leave it off")
+    # The second is the name of the first in transformers before 5.24.
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
+    for layer in layers:
+        layer.training = True
+        for name in [name for name, value in vars(layer).items() if "dropout" in name and isinstance(value, float)]:
+            setattr(layer, name, 0.0)
+
+
+def trained(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The parameters of a module that are trained, by name."""
+    return {name: value.detach() for name, value in module.named_parameters() if value.requires_grad}
+
+
+def load_trained(module: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> None:
+    """Put back what `trained` gave."""
+    own = trained(module)
+    if own.keys() != state.keys():
+        raise ValueError("these are the parameters of another configuration")
+    for name, value in state.items():
+        own[name].copy_(value)
 
 
 def use_training_attention(model: Any) -> None:

@@ -4,10 +4,10 @@ One update reads from top to bottom: reference log-probabilities, credit (reward
 advantages per turn), then a pass over the batch in mini-batches with the clipped losses. Sandbox failures take part in
 nothing. The defaults are the paper's; later papers change the credit or the loss, each by a field of `PPOConfig`.
 
-What differs from the paper, for small machines: the critic is a linear head on the policy's own hidden states (read
-at the last prompt token, and without shaping them) where the paper trains a second network; and since rollouts are
-synchronous, the policy that sampled (pi_b) is the policy at the start of the update (pi_old). Where a run is too short
-to learn a critic, `baseline = "leave_one_out"` compares a return with the other samples of the task instead.
+What differs from the paper, for small machines: the critic is a linear head on the policy's own hidden states, unless
+`critic = "network"` asks for the paper's second network; and since rollouts are synchronous, the policy that sampled
+(pi_b) is the policy at the start of the update (pi_old). Where a run is too short to learn a critic,
+`baseline = "leave_one_out"` compares a return with the other samples of the task instead.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import nn
 
 from rlef.episode import Episode
 from rlef.errors import RlefError
 from rlef.learners.batch import Batch, action_logprobs, forward, micro_batches, to_batch
 from rlef.learners.credit import Credit, assign, trimmed, with_contrast
+from rlef.learners.critic import CriticNetwork, make_critic
 from rlef.learners.losses import (
     Facts,
     average,
@@ -33,24 +33,19 @@ from rlef.learners.losses import (
     sequence_policy_loss,
     value_loss,
 )
-from rlef.learners.optimiser import autocast, lowest_layers, make_optimiser, use_training_attention
+from rlef.learners.optimiser import (
+    autocast,
+    load_trained,
+    lowest_layers,
+    make_optimiser,
+    trained,
+    use_gradient_checkpointing,
+    use_training_attention,
+)
 from rlef.policies.engine import cast_weights, sampling_dtype
+from rlef.policies.lora import has_adapter, switched_off
 from rlef.ppo_config import PPOConfig
-
-
-class Critic(nn.Module):
-    """V(c_t): a linear reading of the hidden state at the last prompt token. Starts at zero."""
-
-    def __init__(self, hidden: int) -> None:
-        super().__init__()
-        self.head = nn.Linear(hidden, 1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
-
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(..., hidden) -> (...)."""
-        values: torch.Tensor = self.head(nn.functional.layer_norm(hidden.float(), hidden.shape[-1:]))[..., 0]
-        return values
+from rlef.processes import Processes
 
 
 class PPO:
@@ -58,25 +53,31 @@ class PPO:
 
     Args:
         model: the policy, a causal language model with float32 weights; trained in place.
-        reference: frozen start policy rho.
+        reference: frozen start policy rho; None where the policy has adapters: switched off, it is rho.
         temperature, max_new_tokens: of the sampling.
+        processes: that learn together, each from its share of the same episodes; this one alone when None.
     """
 
     def __init__(
         self, model: Any, reference: Any, config: PPOConfig, seed: int, temperature: float = 1.0,
-        max_new_tokens: int = 64,
+        max_new_tokens: int = 64, processes: Processes | None = None,
     ) -> None:  # fmt: skip
         self.model, self.config, self.seed, self.temperature = model, config, seed, temperature
-        self.max_new_tokens = max_new_tokens
-        self.reference = reference.requires_grad_(False).eval()
-        cast_weights(self.reference, sampling_dtype(model.device))
-        self.critic = Critic(model.config.get_text_config().hidden_size).to(model.device)
+        self.max_new_tokens, self.processes = max_new_tokens, processes or Processes()
+        if reference is None and not has_adapter(model):
+            raise ValueError("a policy without adapters needs a reference")
+        self.reference = reference
         use_training_attention(model)
-        use_training_attention(self.reference)
+        if config.gradient_checkpointing:
+            use_gradient_checkpointing(model)
+        if reference is not None:
+            reference.requires_grad_(False).eval()
+            cast_weights(reference, sampling_dtype(model.device))
+            use_training_attention(reference)
         for frozen in lowest_layers(model, config.frozen_layers):
             frozen.requires_grad_(False)
         self.optimiser = make_optimiser(model.parameters(), config.learning_rate, config.weight_decay)
-        self.critic_optimiser = make_optimiser(self.critic.parameters(), config.critic_learning_rate, 0.0)
+        self.critic, self.critic_optimiser = make_critic(model, config)
         self.steps = 0
 
     def update(
@@ -96,8 +97,9 @@ class PPO:
         everything = to_batch(kept, range(len(kept)))  # turn-level tensors of the whole batch
         turns = everything.turns
         log_ratio = self._log_ratio(kept, turns.shape[1], lambda share: progress(0.25 * share))
-        token_values = self._token_values(kept, everything) if config.value == "token" else None
-        credit = assign(kept, everything, log_ratio, config, token_values)
+        sampled = config.value == "turn" and config.critic == "head"  # then values came with the samples
+        values = None if sampled else self._values(kept, everything)
+        credit = assign(kept, everything, log_ratio, config, values)
         metrics = {
             "kl/reference": float(log_ratio[turns].mean()),
             "losses/explained_variance": explained_variance(credit.values[credit.steps], credit.returns[credit.steps]),
@@ -114,29 +116,48 @@ class PPO:
     def _log_ratio(self, episodes: Sequence[Episode], turns: int, progress: Callable[[float], None]) -> torch.Tensor:
         """(episodes, turns): mean log-ratio of policy and reference over each response."""
         ratio, done = torch.zeros((len(episodes), turns)), 0
-        for batch in micro_batches(episodes, range(len(episodes)), 2 * self.config.token_budget):
-            reference, _ = action_logprobs(self.reference, forward(self.reference, batch), batch, self.temperature)
-            ratio[batch.index] = mean_log_ratio(batch.behaviour, reference.cpu(), batch.turn_ids, turns)
+        share = self.processes.share(range(len(episodes)))
+        for batch in micro_batches(episodes, share, 2 * self.config.token_budget):
+            start = self._start_logprobs(batch)
+            ratio[batch.index] = mean_log_ratio(batch.behaviour, start.cpu(), batch.turn_ids, turns)
             done += len(batch.index)
-            progress(done / len(episodes))
+            progress(done / len(share))
+        self.processes.add([ratio])
         return ratio
 
+    def _start_logprobs(self, batch: Batch) -> torch.Tensor:
+        """(n, tokens): log-probabilities under rho."""
+        if self.reference is None:
+            with switched_off(self.model) as start, autocast(start):
+                return action_logprobs(start, forward(start, batch), batch, self.temperature)[0]
+        return action_logprobs(self.reference, forward(self.reference, batch), batch, self.temperature)[0]
+
     @torch.no_grad()
-    def _token_values(self, episodes: Sequence[Episode], everything: Batch) -> torch.Tensor:
-        """(episodes, tokens): the critic's value of every token."""
-        values = torch.zeros(everything.ids.shape)
-        for batch in micro_batches(episodes, range(len(episodes)), 2 * self.config.token_budget):
-            with autocast(self.model):
-                hidden = forward(self.model, batch)
-            values[batch.index, : batch.ids.shape[1]] = self._estimates(hidden, batch)
+    def _values(self, episodes: Sequence[Episode], everything: Batch) -> torch.Tensor:
+        """(episodes, steps): the critic's values before the update."""
+        values = torch.zeros((everything.ids if self.config.value == "token" else everything.turns).shape)
+        share = self.processes.share(range(len(episodes)))
+        for batch in micro_batches(episodes, share, 2 * self.config.token_budget):
+            estimates = self._estimates(batch)
+            values[batch.index, : estimates.shape[1]] = estimates
+        self.processes.add([values])
         return values
 
-    def _estimates(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """The critic's values of the steps of a batch, (n, turns) or (n, tokens). It does not shape the policy."""
+    def _estimates(self, batch: Batch, hidden: torch.Tensor | None = None) -> torch.Tensor:
+        """The critic's values of the steps of a batch, (n, turns) or (n, tokens). It does not shape the policy.
+
+        `hidden` are the policy's hidden states where they are known already.
+        """
+        if isinstance(self.critic, CriticNetwork):
+            states = self.critic.states(batch)
+        elif hidden is None:
+            with autocast(self.model):
+                states = forward(self.model, batch)
+        else:
+            states = hidden.detach()
         if self.config.value == "token":  # read at the token before
-            return nn.functional.pad(self.critic(hidden.detach()[:, :-1]), (1, 0)).cpu()
-        states = hidden.detach()[torch.arange(len(batch.index))[:, None], batch.value_at]
-        values: torch.Tensor = self.critic(states).cpu()
+            return torch.nn.functional.pad(self.critic(states[:, :-1]), (1, 0)).cpu()
+        values: torch.Tensor = self.critic(states[torch.arange(len(batch.index))[:, None], batch.value_at]).cpu()
         return values
 
     def _policy_loss(
@@ -167,14 +188,14 @@ class PPO:
             answers = sum(len(episodes[i].turns) for i in chosen)
             unit = {"token": sampled, "answer": answers, "constant": answers * self.max_new_tokens}[config.average]
             count, drift = sampled if credit.per_token else answers, 0.0
-            for batch in micro_batches(episodes, chosen, config.token_budget):
+            for batch in micro_batches(episodes, self.processes.share(chosen), config.token_budget):
                 with autocast(self.model):
                     hidden = forward(self.model, batch)
                     logprobs, entropy = action_logprobs(self.model, hidden, batch, self.temperature)
                 losses, facts = self._policy_loss(logprobs.cpu(), credit.of_tokens(batch), batch)
                 loss, rows = average(losses, batch.turn_ids, config.average), credit.rows(batch)
                 wrong = value_loss(
-                    self._estimates(hidden, batch), rows.values, rows.returns, rows.steps, config.value_clip
+                    self._estimates(batch, hidden), rows.values, rows.returns, rows.steps, config.value_clip
                 )
                 (loss / unit + wrong / count).backward()
                 sums["policy"] += float(loss.detach())
@@ -183,13 +204,16 @@ class PPO:
                 sums["clipped"] += float(facts["clipped"])
                 drift += float(facts["approx_kl"])
                 done += len(batch.index)
-                progress(done / (size * config.passes))
+                progress(min(1.0, done * self.processes.count / (size * config.passes)))
+            drift = self.processes.total(drift)
             sums["approx_kl"] += drift
             units, steps, tokens = units + unit, steps + count, tokens + sampled
             if norms and config.target_kl and drift / sampled > config.target_kl:
                 self._forget_gradients()
                 break
             norms.append(self._step())
+        for name in ("policy", "value", "entropy", "clipped"):
+            sums[name] = self.processes.total(sums[name])
         return {
             "losses/policy_loss": sums["policy"] / units,
             "losses/value_loss": sums["value"] / steps,
@@ -206,6 +230,7 @@ class PPO:
         self.critic_optimiser.zero_grad()
 
     def _step(self) -> float:
+        self.processes.add_gradients([*self.model.parameters(), *self.critic.parameters()])
         norm, critic_norm = (
             torch.nn.utils.clip_grad_norm_(module.parameters(), self.config.max_grad_norm)
             for module in (self.model, self.critic)
@@ -216,7 +241,7 @@ class PPO:
                 "the gradient is not a number; lower ppo.learning_rate in the run's config.toml, then resume it"
             )
         self.steps += 1
-        for group in self.optimiser.param_groups:
+        for group in [*self.optimiser.param_groups, *self.critic_optimiser.param_groups[1:]]:
             group["lr"] = self.config.learning_rate * min(1.0, self.steps / max(1, self.config.warmup))
         for optimiser in (self.optimiser, self.critic_optimiser):
             optimiser.step()
@@ -224,9 +249,10 @@ class PPO:
         return float(norm)
 
     def state_dict(self) -> dict[str, Any]:
-        """All but the policy's weights."""
-        return {
-            "critic": self.critic.state_dict(),
+        """All but the policy's weights; its adapters if it has any."""
+        adapter = {"adapter": trained(self.model)} if has_adapter(self.model) else {}
+        return adapter | {
+            "critic": trained(self.critic),
             "optimiser": self.optimiser.state_dict(),
             "critic_optimiser": self.critic_optimiser.state_dict(),
             "steps": self.steps,
@@ -234,7 +260,9 @@ class PPO:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
-        self.critic.load_state_dict(state["critic"])
+        if has_adapter(self.model):
+            load_trained(self.model, state["adapter"])
+        load_trained(self.critic, state["critic"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.critic_optimiser.load_state_dict(state["critic_optimiser"])
         self.steps = state["steps"]

@@ -8,12 +8,13 @@ supervised baseline (arXiv 2410.02089, section 3.4.1): the passing one only, or 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from rlef.episode import Episode, Turn
 from rlef.errors import RlefError
 from rlef.policies.chat import Chat
+from rlef.ppo_config import LoraConfig, check_lora
 from rlef.programs import normalised
 
 
@@ -37,10 +38,13 @@ class SftConfig:
     """Seed of the order."""
     token_budget: int = 2048
     """Tokens of a micro-batch with its padding; longer dialogues are left out."""
+    gradient_checkpointing: bool = False
+    """Layers compute their activations again in the backward pass: less memory, more time."""
     system: str = "You write Python programs."
     """System message, where a record has no tokens of this model; the chat template's own when empty."""
     out: str = "runs"
     """Folder that the model's folder is made in."""
+    lora: LoraConfig = field(default_factory=LoraConfig)
 
 
 def check_sft(config: SftConfig) -> None:
@@ -51,6 +55,7 @@ def check_sft(config: SftConfig) -> None:
     for name in ("learning_rate", "token_budget"):
         if getattr(config, name) <= 0:
             raise RlefError(f"{name} = {getattr(config, name)!r}: must be above 0")
+    check_lora(config.lora)
 
 
 def accepted(episodes: Iterable[Episode], distinct: int = 0) -> list[Episode]:

@@ -14,9 +14,11 @@ from rlef.config import WarmStartConfig
 from rlef.episode import read_episodes
 from rlef.errors import RlefError
 from rlef.evaluation.command import model_of
+from rlef.learners.optimiser import use_gradient_checkpointing
 from rlef.learners.rejection import SftConfig, accepted, beginnings, length, with_tokens
 from rlef.learners.sft import warm_start
 from rlef.policies.load import load_policy
+from rlef.policies.lora import add_adapter, merge
 from rlef.progress import Display
 from rlef.run import guard, replacing
 
@@ -57,12 +59,16 @@ def run_sft(model: str, records: Sequence[str], config: SftConfig) -> Path:
             f"{len(every)} episodes, {passed} passed, {len(chosen)} distinct; {len(fitting)} answers to learn from, "
             f"{len(shown) - len(fitting)} too long"
         )
+        add_adapter(policy.model, config.lora, config.seed)
+        if config.gradient_checkpointing:
+            use_gradient_checkpointing(policy.model)
         torch.manual_seed(config.seed)
         with display.stage("supervised learning", steps) as tick:
             losses = warm_start(
                 policy.model, fitting, settings, config.seed, config.token_budget,
                 lambda step, loss: tick(1, f"loss {loss:.3f}"),
             )  # fmt: skip
+        merge(policy.model)
         facts = {
             "model": model, "records": [str(file) for file in files], "episodes": len(every), "passed": passed,
             "distinct": len(chosen), "answers": len(fitting), "too_long": len(shown) - len(fitting), "losses": losses,

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from rlef.policies.cache import KeyValues
+from rlef.policies.lora import merge, merged_weights
 from rlef.policies.truncation import restrict
 
 COMPACT_BELOW = 0.75
@@ -81,6 +82,7 @@ class _Row:
 class TransformersEngine:
     """Samples from a copy of a model in the sampling precision; `load` brings new weights from the learner.
 
+    Adapters in the model are merged into the weights of the copy.
     `decode` is needed for stop texts only.
     """
 
@@ -88,7 +90,9 @@ class TransformersEngine:
         self, model: Any, stop_ids: frozenset[int], dtype: torch.dtype | None = None, batch: int = 128,
         decode: Callable[[Sequence[int]], str] | None = None,
     ) -> None:  # fmt: skip
-        self._model = copy.deepcopy(model).eval().requires_grad_(False)
+        self._model = copy.deepcopy(model)
+        merge(self._model)
+        self._model.eval().requires_grad_(False)
         self._model.set_attn_implementation("sdpa")
         cast_weights(self._model, dtype or sampling_dtype(self._model.device))
         config = self._model.config.get_text_config()
@@ -107,7 +111,7 @@ class TransformersEngine:
         """Take over the weights of `model`, which has the same architecture."""
         self._kept.clear()
         with torch.no_grad():
-            for ours, theirs in zip(self._model.parameters(), model.parameters(), strict=True):
+            for ours, theirs in zip(self._model.parameters(), merged_weights(model), strict=True):
                 ours.copy_(theirs)
 
     def forget(self) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class VLLMEngine:
-    """An `Engine`. Values are None: it has no critic, so learn with `ppo.baseline = "leave_one_out"`.
+    """An `Engine`. Values are None, so learn with `ppo.baseline = "leave_one_out"` or `ppo.critic = "network"`.
 
     Args:
         policy: the model to start from.
@@ -86,5 +86,8 @@ class VLLMEngine:
     def _save(self, model: Any) -> None:
         import torch
 
-        weights = {name: tensor.to(torch.bfloat16) for name, tensor in model.state_dict().items()}
-        model.save_pretrained(self._place.name, state_dict=weights)
+        from rlef.policies.lora import merged
+
+        plain = merged(model)
+        weights = {name: tensor.to(torch.bfloat16) for name, tensor in plain.state_dict().items()}
+        plain.save_pretrained(self._place.name, state_dict=weights)

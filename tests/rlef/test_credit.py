@@ -141,10 +141,10 @@ def episode(task, rewards, *, passed=False, truncated=False, values=None):
     return Episode(task, 0, tuple(turns), truncated=truncated)
 
 
-def credit_of(episodes, log_ratio=None, token_values=None, **fields):
+def credit_of(episodes, log_ratio=None, values=None, **fields):
     batch = to_batch(episodes, range(len(episodes)))
     ratio = torch.zeros(batch.turns.shape) if log_ratio is None else log_ratio
-    return assign(episodes, batch, ratio, PPOConfig(**fields), token_values), batch
+    return assign(episodes, batch, ratio, PPOConfig(**fields), values), batch
 
 
 def test_trajectory_local_credit():
@@ -211,7 +211,7 @@ def test_token_level_steps():
 def test_micro_batches_get_the_advantages_of_their_episodes(value):
     samples = [episode("a", [0.0, 1.0]), episode("b", [0.5]), episode("c", [0.0, 0.0, -1.0])]
     values = torch.zeros(to_batch(samples, range(3)).ids.shape) if value == "token" else None
-    credit, whole = credit_of(samples, token_values=values, value=value)
+    credit, whole = credit_of(samples, values=values, value=value)
     everything = credit.of_tokens(whole)
     for batch in micro_batches(samples, range(3), 10):
         assert credit.rows(batch).steps.shape == (batch.action if value == "token" else batch.turns).shape
