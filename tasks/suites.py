@@ -69,9 +69,9 @@ Loader = Callable[[Path | None], Suite]
 def _starter(path: Path | None) -> Suite:
     from tasks import starter
 
-    if path is not None:
-        raise TaskError('suite "starter" is built in and takes no path; use "starter"')
-    return Suite("starter", starter.splits())
+    if path is None:
+        return Suite("starter", starter.splits())
+    return Suite(f"starter:{path}", starter.splits(starter.levels_of(str(path))))
 
 
 def _of_format(name: str) -> Loader:
@@ -154,7 +154,7 @@ def load_suite(spec: str | Path) -> Suite:
 
 
 def _load(name: str, path: Path | None) -> Suite:
-    if path is not None and not path.exists():
+    if path is not None and name != "starter" and not path.exists():  # what follows "starter:" are levels
         raise TaskError(f'{path}: no such file; check the path after "{name}:"')
     if name in _loaders:
         return _loaders[name](path)
