@@ -17,7 +17,25 @@ from itertools import combinations
 from typing import overload
 
 from tasks.errors import TaskError
-from tasks.starter import basics, chains, lists, numbers, parsing, primes, puzzles, ranges, simulation, strings, tables
+from tasks.starter import (
+    basics,
+    chains,
+    choices,
+    dynamic,
+    graphs,
+    groups,
+    lists,
+    numbers,
+    parsing,
+    primes,
+    puzzles,
+    ranges,
+    simulation,
+    stories,
+    strings,
+    tables,
+    timed,
+)
 from tasks.starter.family import Family, Op
 from tasks.task import StdioTest, Task
 
@@ -33,6 +51,12 @@ FAMILIES: tuple[Family, ...] = (
     *simulation.FAMILIES,
     *parsing.FAMILIES,
     *primes.FAMILIES,
+    *graphs.FAMILIES,
+    *groups.FAMILIES,
+    *dynamic.FAMILIES,
+    *timed.FAMILIES,
+    *stories.FAMILIES,
+    *choices.FAMILIES,
 )
 LEVELS = range(6)
 SALT = "rlef-starter-30"  # the number was chosen so that every operation is met in train and every family in test
