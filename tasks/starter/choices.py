@@ -170,7 +170,8 @@ def _order_program(rule: Op, members: Op, nothing: Op) -> str:
     return (
         f"n, m = map(int, input().split())\nlines = [input() for i in range(m)]\n{_order_setup(rule, members)}\n"
         "order = []\nwhile left:\n    ready = left - {b for a, b in rules if a in left}\n    if not ready:\n"
-        f"        break\n    order.append(min(ready))\n    left.remove(min(ready))\nprint(*([{nothing.code}] if left else order))"
+        "        break\n    order.append(min(ready))\n    left.remove(min(ready))\n"
+        f"print(*([{nothing.code}] if left else order))"
     )
 
 

@@ -251,7 +251,8 @@ def _trip_program(twist: Op, costs: Op, towns: Op) -> str:
         "    roads[a].append((b, d))\n    roads[b].append((a, d))\nseen = set()\ncost = {}\n"
         f"heap = [(0, s, {first})]\nwhile heap:\n    c, x, k = heappop(heap)\n    if (x, k) in seen:\n"
         "        continue\n    seen.add((x, k))\n    if k >= 0:\n        cost.setdefault(x, c)\n"
-        f"    for y, d in roads[x]:\n        for state, d in {after}:\n            heappush(heap, ({costs.code}, y, state))\nprint({towns.code})"
+        f"    for y, d in roads[x]:\n        for state, d in {after}:\n"
+        f"            heappush(heap, ({costs.code}, y, state))\nprint({towns.code})"
     )
 
 
