@@ -53,14 +53,20 @@ class Suite:
 
     def keys(self) -> list[str]:
         """The key of every task."""
-        return [task.key for task in self]
+        return [key for tasks in self.splits.values() for key in _keys(tasks)]
 
     def find(self, key: str) -> Task:
         """The task with this key. Raises `TaskError` when there is none."""
-        for task in self:
-            if task.key == key:
-                return task
+        for tasks in self.splits.values():
+            if key in (known := _keys(tasks)):
+                return tasks[known.index(key)]
         raise TaskError(f'suite "{self.name}" has no task "{key}"{_nearest(key, self.keys())}')
+
+
+def _keys(tasks: Sequence[Task]) -> Sequence[str]:
+    """The keys of a split. One that makes its tasks when they are asked for has them as `keys`."""
+    known: Sequence[str] | None = getattr(tasks, "keys", None)
+    return [task.key for task in tasks] if known is None else known
 
 
 Loader = Callable[[Path | None], Suite]
