@@ -1,7 +1,7 @@
 """How hard is the starter suite? A model answers some tasks of every family; what it solves, by level and family.
 
-    python benchmarks/starter_levels.py                                  # the embedded model: 8 tasks a family, 4 answers
-    python benchmarks/starter_levels.py --model runs/NAME --tasks 20     # any model that `rlef eval` takes
+    python benchmarks/starter_levels.py                               # the embedded model: 8 tasks a family, 4 answers
+    python benchmarks/starter_levels.py --model runs/NAME --tasks 20  # any model that `rlef eval` takes
     python benchmarks/starter_levels.py --levels L3-L5 --tasks 1 --samples 1 --tokens 64 --out tiny.json
 
 Tasks are spread over the grid of a family and come from all splits: --split takes one. Each answer is a first attempt;

@@ -21,7 +21,8 @@ FINGERPRINT = """
 import sys
 from hashlib import sha256
 from tasks import load_suite
-print(sha256(repr(list(load_suite("starter:L0-L2"))).encode()).hexdigest(), "numpy" in sys.modules or "torch" in sys.modules)
+tasks = list(load_suite("starter:L0-L2"))
+print(sha256(repr(tasks).encode()).hexdigest(), "numpy" in sys.modules or "torch" in sys.modules)
 """
 
 
