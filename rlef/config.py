@@ -102,7 +102,7 @@ class TrainConfig:
 
     model: str = "embedded"
     """Folder, Hugging Face id, or "embedded" (SmolLM2-135M-Instruct)."""
-    suite: str = "starter"
+    suite: str = "starter:L0-L2"
     """Task suite: a name, "name:path" or a path. It needs the splits "train" and the one evaluated."""
     seed: int = 0
     """Seed of everything random."""
@@ -234,7 +234,7 @@ def _value(kind: Any, value: Any, source: str, name: str) -> Any:
 class EvalConfig:
     """Evaluation of one model."""
 
-    suite: str = "starter"
+    suite: str = "starter:L0-L2"
     """Task suite: a name, "name:path" or a path; the flag may be given several times."""
     seed: int = 0
     """Seed of the sampling."""

@@ -53,14 +53,20 @@ class Suite:
 
     def keys(self) -> list[str]:
         """The key of every task."""
-        return [task.key for task in self]
+        return [key for tasks in self.splits.values() for key in _keys(tasks)]
 
     def find(self, key: str) -> Task:
         """The task with this key. Raises `TaskError` when there is none."""
-        for task in self:
-            if task.key == key:
-                return task
+        for tasks in self.splits.values():
+            if key in (known := _keys(tasks)):
+                return tasks[known.index(key)]
         raise TaskError(f'suite "{self.name}" has no task "{key}"{_nearest(key, self.keys())}')
+
+
+def _keys(tasks: Sequence[Task]) -> Sequence[str]:
+    """The keys of a split. One that makes its tasks when they are asked for has them as `keys`."""
+    known: Sequence[str] | None = getattr(tasks, "keys", None)
+    return [task.key for task in tasks] if known is None else known
 
 
 Loader = Callable[[Path | None], Suite]
@@ -69,9 +75,9 @@ Loader = Callable[[Path | None], Suite]
 def _starter(path: Path | None) -> Suite:
     from tasks import starter
 
-    if path is not None:
-        raise TaskError('suite "starter" is built in and takes no path; use "starter"')
-    return Suite("starter", starter.splits())
+    if path is None:
+        return Suite("starter", starter.splits())
+    return Suite(f"starter:{path}", starter.splits(starter.levels_of(str(path))))
 
 
 def _of_format(name: str) -> Loader:
@@ -154,7 +160,7 @@ def load_suite(spec: str | Path) -> Suite:
 
 
 def _load(name: str, path: Path | None) -> Suite:
-    if path is not None and not path.exists():
+    if path is not None and name != "starter" and not path.exists():  # what follows "starter:" are levels
         raise TaskError(f'{path}: no such file; check the path after "{name}:"')
     if name in _loaders:
         return _loaders[name](path)

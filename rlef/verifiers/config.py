@@ -79,7 +79,7 @@ class VStarConfig:
     episodes: tuple[str, ...] = ()
     """Run folders of `rlef train` whose episodes are the pool. Nothing is sampled on training tasks then: the verifier
     starts from the first run's warm start, and the candidates come from its trained model."""
-    suite: str = "starter"
+    suite: str = "starter:L0-L2"
     """Task suite: a name, "name:path" or a path. It needs the splits "train" and the one measured on."""
     seed: int = 0
     """Seed of everything random."""

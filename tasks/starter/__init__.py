@@ -3,11 +3,12 @@
 Splits hold out whole pairs of operations. Each unordered pair of operations belongs to one split by a hash of the two
 names; a task belongs to "test" or "validation" when one of its pairs does, to "train" when all its pairs do, and is
 left out when its pairs point to both held-out splits. So a held-out task combines operations that training has shown
-one by one but never together.
+one by one but never together. From level 3 on, one or two families of each level are held out as a whole besides.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
@@ -16,9 +17,27 @@ from itertools import combinations
 from typing import overload
 
 from tasks.errors import TaskError
-from tasks.starter import basics, lists, numbers, puzzles, strings
+from tasks.starter import (
+    basics,
+    chains,
+    choices,
+    dynamic,
+    graphs,
+    groups,
+    lists,
+    numbers,
+    parsing,
+    primes,
+    puzzles,
+    ranges,
+    simulation,
+    stories,
+    strings,
+    tables,
+    timed,
+)
 from tasks.starter.family import Family, Op
-from tasks.task import Task
+from tasks.task import StdioTest, Task
 
 FAMILIES: tuple[Family, ...] = (
     *basics.FAMILIES,
@@ -26,7 +45,20 @@ FAMILIES: tuple[Family, ...] = (
     *strings.FAMILIES,
     *puzzles.FAMILIES,
     *numbers.FAMILIES,
+    *chains.FAMILIES,
+    *ranges.FAMILIES,
+    *tables.FAMILIES,
+    *simulation.FAMILIES,
+    *parsing.FAMILIES,
+    *primes.FAMILIES,
+    *graphs.FAMILIES,
+    *groups.FAMILIES,
+    *dynamic.FAMILIES,
+    *timed.FAMILIES,
+    *stories.FAMILIES,
+    *choices.FAMILIES,
 )
+LEVELS = range(6)
 SALT = "rlef-starter-30"  # the number was chosen so that every operation is met in train and every family in test
 TEST_SHARE, VALIDATION_SHARE = 0.14, 0.06
 
@@ -45,9 +77,37 @@ def split_of(operations: Sequence[str]) -> str | None:
 
 def build(key: str) -> Task:
     """The task of a key."""
-    if key not in _catalogue()[0]:
-        raise TaskError(f'no task "{key}" in suite "starter"; load_suite("starter").keys() lists them')
+    _cell(key)
     return _build(key)
+
+
+def fresh_tests(key: str, seed: int, count: int) -> tuple[StdioTest, ...]:
+    """`count` new tests of a task, a pure function of the arguments: no input twice, none that the task has.
+
+    In a family that asks for speed the first one is large.
+
+    Raises:
+        TaskError: there is no such task, or its inputs are too few (a number below 60, say).
+    """
+    family, ops = _cell(key)
+    return family.fresh(ops, seed, count)
+
+
+def statements(key: str) -> tuple[str, ...]:
+    """All paraphrases of a task's statement, with its example; the task has one of them."""
+    family, ops = _cell(key)
+    return family.statements(ops)
+
+
+def levels_of(text: str) -> range:
+    """The levels that "L3" or "L0-L2" names. Raises `TaskError` for anything else."""
+    found = re.fullmatch(r"L(\d)(?:-L(\d))?", text)
+    levels = range(int(found[1]), int(found[2] or found[1]) + 1) if found else range(0)
+    if not levels or levels[-1] not in LEVELS:
+        raise TaskError(
+            f'suite "starter" is built in: it takes levels and no path, not "{text}"; write "starter:L0-L2"'
+        )
+    return levels
 
 
 class Tasks(Sequence[Task]):
@@ -67,9 +127,17 @@ class Tasks(Sequence[Task]):
         return Tasks(self.keys[index]) if isinstance(index, slice) else build(self.keys[index])
 
 
-def splits() -> dict[str, Tasks]:
+def splits(levels: range = LEVELS) -> dict[str, Tasks]:
     """The tasks of each split."""
-    return {name: Tasks(keys) for name, keys in _catalogue()[1].items()}
+    cells, chosen = _catalogue()
+    return {name: Tasks([key for key in keys if cells[key][0].level in levels]) for name, keys in chosen.items()}
+
+
+def _cell(key: str) -> tuple[Family, tuple[Op, ...]]:
+    cells = _catalogue()[0]
+    if key not in cells:
+        raise TaskError(f'no task "{key}" in suite "starter"; load_suite("starter").keys() lists them')
+    return cells[key]
 
 
 @cache
@@ -88,7 +156,7 @@ def _catalogue() -> tuple[dict[str, tuple[Family, tuple[Op, ...]]], dict[str, li
         for ops in (
             sorted(family.cells(), key=lambda ops: _fraction(family.key(ops))) if family.quota else family.cells()
         ):
-            split = split_of([op.name for op in ops])
+            split = "test" if family.held_out else split_of([op.name for op in ops])
             if split is None or taken[split] >= family.quota.get(split, taken[split] + 1):
                 continue
             taken[split] += 1

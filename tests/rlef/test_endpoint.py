@@ -65,7 +65,7 @@ def test_evaluation_of_a_served_model(served, tiny_model, box, tmp_path):
 
 def test_token_ids_are_those_of_the_engine(server, engine, policy, box):
     """The same episodes come from an engine here and from one behind a server."""
-    tasks = load_suite("starter")["validation"]
+    tasks = load_suite("starter:L0-L2")["validation"]
     starts = [Start(tasks[i // 2], seed=i) for i in range(4)]
     options = {"sampling": GREEDY, "settings": DialogueSettings(2), "context": 900}
     here = collect(starts, engine, policy.chat, box, **options)
@@ -137,7 +137,7 @@ def test_the_key_is_sent_only_when_asked_for(server, monkeypatch):
 
 def test_a_full_context_truncates_the_episode(server, box):
     full = (400, {}, {"error": {"message": "This model's maximum context length is 10 tokens.", "code": "x"}})
-    task = load_suite("starter")["validation"][0]
+    task = load_suite("starter:L0-L2")["validation"][0]
     server.trouble.append(full)
     with pytest.raises(ContextFull):
         Endpoint(server.url, EndpointConfig()).reply("task", HELLO, (0,), GREEDY)

@@ -39,7 +39,7 @@ def talk(box, answers, task=None, **more):
 
 
 def test_check_env(box):  # with a sandbox of its own: the checker copies and pickles the arguments
-    env = gymnasium.make("rlef/CodeRepair-v0", suite="starter", split="validation", render_mode="ansi")
+    env = gymnasium.make("rlef/CodeRepair-v0", suite="starter:L0-L2", split="validation", render_mode="ansi")
     check_env(env.unwrapped)
     env.close()
 
@@ -162,7 +162,7 @@ def test_sandbox_failure_is_nobodys_score(box, turn):
 
 
 def test_seed_fixes_the_tasks_and_options_name_one(box):
-    tasks = load_suite("starter")["validation"]
+    tasks = load_suite("starter:L0-L2")["validation"]
     first, second = (gymnasium.make("rlef/CodeRepair-v0", suite=tasks, box=box) for _ in range(2))
     order = [[env.reset(seed=3)[1]["task"], env.reset()[1]["task"], env.reset()[1]["task"]] for env in (first, second)]
     assert order[0] == order[1]
@@ -174,7 +174,7 @@ def test_seed_fixes_the_tasks_and_options_name_one(box):
 
 
 def test_vector_environment_plays_the_same_episodes(box):
-    tasks = load_suite("starter")["validation"]
+    tasks = load_suite("starter:L0-L2")["validation"]
     answers = [WRONG, "nothing", f"```python\n{tasks[0].references[0].source}\n```"]
     vector = gymnasium.make_vec("rlef/CodeRepair-v0", num_envs=3, suite=tasks, box=box, turn_limit=2)
     singles = [gymnasium.make("rlef/CodeRepair-v0", suite=tasks, box=box, turn_limit=2) for _ in range(3)]
@@ -250,7 +250,7 @@ def test_the_loop_in_the_documentation_runs(box, capsys):
 
 def test_the_feedback_in_the_documentation_is_real(box):
     """Task and program as the page says; every mode's text stands on the page."""
-    suite = load_suite("starter")
+    suite = load_suite("starter:L0-L2")
     task = suite.find(re.search(r"`(L2/[^`]+)` \(a program", DOCS)[1])
     program = re.search(r"```python\n(a = list.*?)```", DOCS, re.DOTALL)[1]
     for mode in MODES:

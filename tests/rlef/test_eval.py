@@ -55,7 +55,7 @@ def test_what_an_evaluation_leaves(finished, capsys):
     assert len(list(read_episodes(folder / "single_turn.jsonl"))) == 16
     assert {len(e.turns) for e in read_episodes(folder / "single_turn.jsonl")} == {1}
     line = command.markdown_table({result["suite"]: result}).splitlines()[2]
-    assert line.startswith(f"| {result['model']} | starter validation |")
+    assert line.startswith(f"| {result['model']} | starter:L0-L2 validation |")
     assert line.count("%") >= 5
 
 

@@ -13,7 +13,7 @@ from tests.rlef.test_cli import rlef
 
 
 def test_a_dialogue_without_a_model(box, tmp_path):
-    first, second, *_ = (task for task in load_suite("starter")["test"] if task.mutants)
+    first, second, *_ = (task for task in load_suite("starter:L0-L2")["test"] if task.mutants)
     wrong, right = first.mutants[0].source, first.references[0].source
     escape = "Never \x1b[31mmind"
     rows = [

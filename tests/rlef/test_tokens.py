@@ -32,10 +32,17 @@ def engine(policy):
 
 @pytest.fixture(scope="module")
 def episodes(policy, engine, box):
-    tasks = load_suite("starter")["validation"]
+    tasks = load_suite("starter:L0-L2")["validation"]
     starts = [Start(tasks[i // 2], seed=i) for i in range(12)]
     return collect(
-        starts, engine, policy.chat, box, sampling=SAMPLING, settings=DialogueSettings(3), context=900, suite="starter"
+        starts,
+        engine,
+        policy.chat,
+        box,
+        sampling=SAMPLING,
+        settings=DialogueSettings(3),
+        context=900,
+        suite="starter:L0-L2",
     )
 
 
@@ -112,11 +119,11 @@ def test_masks_point_at_sampled_tokens_and_nothing_else(episodes):
 
 
 def test_a_response_does_not_depend_on_its_company(policy, engine, episodes, box):
-    tasks = load_suite("starter")["validation"]
+    tasks = load_suite("starter:L0-L2")["validation"]
     order = random.Random(0).sample(range(12), 12)
     again = collect(
         [Start(tasks[i // 2], seed=i) for i in order[:7]], engine, policy.chat, box,
-        sampling=SAMPLING, settings=DialogueSettings(3), context=900, suite="starter",
+        sampling=SAMPLING, settings=DialogueSettings(3), context=900, suite="starter:L0-L2",
     )  # fmt: skip
     for i, episode in zip(order, again, strict=False):
         assert [turn.response_ids for turn in episode.turns] == [turn.response_ids for turn in episodes[i].turns]
@@ -130,7 +137,7 @@ def test_small_batches_give_the_same(policy, engine, episodes):
 
 
 def test_context_overflow_truncates(policy, engine, box):
-    tasks = load_suite("starter")["validation"]
+    tasks = load_suite("starter:L0-L2")["validation"]
     long = len(policy.chat.start(load_text(tasks[0])))
     options = {"sampling": SAMPLING, "settings": DialogueSettings(3)}
     [cut] = collect([Start(tasks[0], 1)], engine, policy.chat, box, context=long + 13, **options)

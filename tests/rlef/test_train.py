@@ -173,7 +173,7 @@ def tried_with(tasks, policy):
 
 def some_demonstrations(policy, box, count):
     """`count` references and `count` repairs of wrong programs."""
-    tasks = [task for task in load_suite("starter")["train"] if task.mutants][: 3 * count]
+    tasks = [task for task in load_suite("starter:L0-L2")["train"] if task.mutants][: 3 * count]
     shown = programs(tasks[:count], policy.chat, box, DIALOGUE, 0)
     return shown, repairs(tasks[count:], tried_with(tasks[count:], policy), policy.chat, box, DIALOGUE, 0)[:count]
 
@@ -189,21 +189,21 @@ def test_demonstrations_are_passing_dialogues_with_real_feedback(tiny_model, box
 
 def test_a_program_that_got_past_the_public_tests_is_no_repair(tiny_model, box):
     policy = load_policy(str(tiny_model))
-    task = load_suite("starter")["train"][0]
+    task = load_suite("starter:L0-L2")["train"][0]
     [right] = programs([task], policy.chat, box, DIALOGUE, 0)
     assert repairs([task], [right], policy.chat, box, DIALOGUE, 0) == []
 
 
 def test_a_reference_that_fails_is_named(tiny_model, box):
     policy = load_policy(str(tiny_model))
-    task = load_suite("starter")["train"][0]
+    task = load_suite("starter:L0-L2")["train"][0]
     broken = dataclasses.replace(task, references=(Program("print('?')", "python"),))
     with pytest.raises(RlefError, match=re.escape(task.key)):
         programs([broken], policy.chat, box, DIALOGUE, 0)
 
 
 def test_warm_start_tasks_are_apart_and_too_few_are_an_error():
-    tasks = load_suite("starter")["train"]
+    tasks = load_suite("starter:L0-L2")["train"]
     answered, tried = split_tasks(tasks, WarmStartConfig(programs=5, repairs=4), 0)
     assert len(answered) == 5
     assert len(tried) == 8

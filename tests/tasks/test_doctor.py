@@ -22,7 +22,7 @@ DOUBLE = Task(
 
 def sample():
     """Tasks spread over all families, the same ones every time."""
-    return sorted(load_suite("starter"), key=lambda task: sha256(task.key.encode()).digest())[:SAMPLE]
+    return sorted(load_suite("starter:L0-L2"), key=lambda task: sha256(task.key.encode()).digest())[:SAMPLE]
 
 
 def test_a_sound_task_has_no_findings(box):

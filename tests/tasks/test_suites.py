@@ -64,7 +64,10 @@ def test_a_path_is_loaded_when_its_content_tells_the_format(tmp_path):
     [
         ("startr", r'unknown suite "startr"; did you mean "starter"\?; known: apps, .*starter'),
         ("", "unknown suite"),
-        ("starter:/tmp", "takes no path"),
+        ("starter:/tmp", r'takes levels and no path.*write "starter:L0-L2"'),
+        ("starter:L0-L9", "takes levels and no path"),
+        ("starter:L2-L0", "takes levels and no path"),
+        ("starter:L6", "takes levels and no path"),
         ("humaneval", "needs its file"),
         ("humaneval:/no/such/file.gz", r"/no/such/file\.gz: no such file"),
     ],

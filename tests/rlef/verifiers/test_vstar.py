@@ -100,7 +100,7 @@ def test_the_verifier_starts_from_the_sft_model_and_learns_from_training_tasks(w
     assert note["start"] == "../warm-start"
     rows = [json.loads(line) for line in (run.folder / "pairs.jsonl").read_text().splitlines()]
     assert len(rows) == result["pairs"]["pairs"] > 0
-    assert {row["task"] for row in rows} <= {task.key for task in load_suite("starter")["train"]}
+    assert {row["task"] for row in rows} <= {task.key for task in load_suite("starter:L0-L2")["train"]}
 
 
 @pytest.mark.parametrize("kind", ["verifier", "bradley_terry", "cross_entropy"])
@@ -187,10 +187,10 @@ def trained(tiny_model, tmp_path):
         shutil.copytree(tiny_model, run / "checkpoints" / name)
     save_config(TrainConfig(system="Be brief."), run / "config.toml")
     episodes = []
-    for task in load_suite("starter")["train"][:3]:
+    for task in load_suite("starter:L0-L2")["train"][:3]:
         wrong = Turn(task.statement, "", "print(1)", ("wrong_answer",), None)
         right = Turn("again", "", "print(2)", ("accepted",), ("accepted",))
-        episodes.append(Episode(task.key, 0, (wrong, right), suite="starter"))
+        episodes.append(Episode(task.key, 0, (wrong, right), suite="starter:L0-L2"))
     append_episodes(run / "episodes.jsonl", episodes)
     return run
 
@@ -215,8 +215,8 @@ def test_episodes_of_a_run_are_the_pool(trained, tmp_path, capsys):
 
 
 def test_a_test_task_in_a_run_stops_before_training(trained, tmp_path, capsys):
-    held_out = load_suite("starter")["test"][0]
-    append_episodes(trained / "episodes.jsonl", [Episode(held_out.key, 0, (), suite="starter")])
+    held_out = load_suite("starter:L0-L2")["test"][0]
+    append_episodes(trained / "episodes.jsonl", [Episode(held_out.key, 0, (), suite="starter:L0-L2")])
     config = dataclasses.replace(SMALL, out=str(tmp_path / "out"), tasks=0)
     with pytest.raises(SystemExit):
         main([*flags(config, tmp_path / "c.toml"), "--episodes", str(trained)])
