@@ -24,9 +24,10 @@ from typing import Any
 
 sys.path[:1] = [str(Path(__file__).parents[1])]
 
-from rlef.config import EvalConfig, EvaluationConfig  # noqa: E402
+from rlef.config import EvaluationConfig  # noqa: E402
 from rlef.episode import Episode  # noqa: E402
 from rlef.evaluation.command import model_of  # noqa: E402
+from rlef.evaluation.config import EvalConfig  # noqa: E402
 from rlef.evaluation.intervals import bootstrap  # noqa: E402
 from rlef.evaluation.ledger import Ledger, ledger_path  # noqa: E402
 from rlef.evaluation.metrics import outcomes_of, solved_final, solved_first  # noqa: E402

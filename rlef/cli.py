@@ -114,7 +114,8 @@ def _train(given: list[str]) -> None:
 
 
 def _eval(given: list[str]) -> None:
-    from rlef.config import EvalConfig, check_eval, load_config
+    from rlef.config import load_config
+    from rlef.evaluation.config import EvalConfig, check_eval
 
     if not given or given[0].startswith("-"):
         if given and given[0] in ("-h", "--help"):

@@ -187,8 +187,9 @@ class _Job:
         config = self.config
         sampling = Sampling(config.rollout.temperature, 1.0, config.rollout.max_new_tokens)
         learnability, processes = Learnability(self.tasks), joined()
-        for _, earlier in groupby(self.run.episodes(), key=lambda episode: episode.step):
-            learnability.see(list(earlier))
+        if config.rollout.draw == "learnable":
+            for _, earlier in groupby(self.run.episodes(), key=lambda episode: episode.step):
+                learnability.see(list(earlier))
         with self.display.training(config.ppo.updates, done) as show, self.interrupt.postponed(processes.count == 1):
             for number in range(done, config.ppo.updates):
                 started = time.monotonic()

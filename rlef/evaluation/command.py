@@ -14,8 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rlef.config import EvalConfig
 from rlef.errors import RlefError
+from rlef.evaluation.config import EvalConfig
 from rlef.evaluation.job import Job
 from rlef.evaluation.measures import check_samples, parse_measures
 from rlef.evaluation.players import players

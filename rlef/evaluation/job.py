@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rlef.config import EvalConfig, save_config
+from rlef.config import save_config
 from rlef.episode import Episode, append_episodes
 from rlef.errors import RlefError
 from rlef.evaluation.compare import Row, compare_measures, comparison_table
+from rlef.evaluation.config import EvalConfig
 from rlef.evaluation.intervals import bootstrap
 from rlef.evaluation.ledger import Ledger, ledger_path
 from rlef.evaluation.measures import Measure, parse_measures

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rlef.config import EvalConfig
 from rlef.episode import Episode
+from rlef.evaluation.config import EvalConfig
 from rlef.evaluation.lines import Lines
 from tasks import Task
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rlef.config import EvalConfig, RolloutConfig
+from rlef.config import RolloutConfig
 from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import Episode
 from rlef.errors import RlefError
+from rlef.evaluation.config import EvalConfig
 from rlef.evaluation.evaluate import evaluate, evaluate_text, usable_tasks
 from rlef.evaluation.ledger import Ledger, model_digest
 from rlef.evaluation.recipes import within

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from rlef.config import EvalConfig, EvaluationConfig, FeedbackConfig
+from rlef.config import EvaluationConfig, FeedbackConfig
 from rlef.errors import RlefError
+from rlef.evaluation.config import EvalConfig
 from tasks import Suite, Task
 from tasks.suites import UNSCORED
 

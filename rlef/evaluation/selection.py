@@ -14,9 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rlef.config import EvalConfig
 from rlef.episode import Episode
 from rlef.errors import RlefError
+from rlef.evaluation.config import EvalConfig
 from rlef.evaluation.ledger import digest, model_digest
 from rlef.evaluation.lines import Lines
 from rlef.evaluation.outputs import last_program

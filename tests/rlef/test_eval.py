@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from rlef.config import EvalConfig, EvaluationConfig, check_eval
+from rlef.config import EvaluationConfig
 from rlef.episode import read_episodes
 from rlef.errors import RlefError
 from rlef.evaluation import command, evaluate
 from rlef.evaluation.compare import compare_runs, differences, load_side
+from rlef.evaluation.config import EvalConfig, check_eval
 from rlef.evaluation.ledger import Ledger, key_of, ledger_path, model_digest
 from rlef.evaluation.recipes import RECIPES, find_recipe, unscored, within
 from tasks import StdioTest, Suite, Task, list_suites, load_suite

@@ -6,13 +6,14 @@ import time
 
 import pytest
 
-from rlef.config import EvalConfig, EvaluationConfig, FeedbackConfig, check_eval
+from rlef.config import EvaluationConfig, FeedbackConfig
 from rlef.envs.dialogue import DialogueSettings
 from rlef.envs.feedback import task_text
 from rlef.episode import read_episodes
 from rlef.errors import RlefError
 from rlef.evaluation import command, evaluate
 from rlef.evaluation.compare import compare_runs, load_side
+from rlef.evaluation.config import EvalConfig, check_eval
 from rlef.evaluation.evaluate import task_of
 from rlef.evaluation.job import Job
 from rlef.evaluation.measures import parse_measures

@@ -10,10 +10,11 @@ from random import Random
 import pytest
 
 from rlef.cli import main
-from rlef.config import EvalConfig, EvaluationConfig
+from rlef.config import EvaluationConfig
 from rlef.episode import Episode, Turn, read_episodes
 from rlef.errors import RlefError
 from rlef.evaluation import command, evaluate, selection
+from rlef.evaluation.config import EvalConfig
 from rlef.evaluation.job import Job
 from rlef.evaluation.selection import Verifier, kept_scores, programs_of, score_of, score_programs
 from rlef.evaluation.selectors import by_score, selected_n_at_k
