@@ -35,30 +35,41 @@ class Learnability:
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         self._tasks = tasks
-        self._family = {task.key: str(task.metadata.get("family", task.key)) for task in tasks}
+        self._family = {task.key: str(task.metadata.get("family", "")) for task in tasks}
         self._spread: defaultdict[str, float] = defaultdict(float)
         self._count: defaultdict[str, float] = defaultdict(float)
 
     def see(self, episodes: Sequence[Episode]) -> None:
         """Take in the episodes of one update, several of each task; those the sandbox failed on say nothing."""
         for known in (self._spread, self._count):
-            for family in known:
-                known[family] *= MEMORY
+            for task in known:
+                known[task] *= MEMORY
         good = [one for one in episodes if one.turns and not one.sandbox_failure and one.task in self._family]
         sampled, solved = Counter(one.task for one in good), Counter(one.task for one in good if one.passed)
         for task, samples in sampled.items():
             if samples > 1:
-                self._spread[self._family[task]] += success_variance(solved[task], samples)
-                self._count[self._family[task]] += 1
+                self._spread[task] += success_variance(solved[task], samples)
+                self._count[task] += 1
 
     def weights(self) -> list[float]:
-        """The expected success variance of every task; families seen little are taken for average ones."""
-        seen = sum(self._count.values())
-        prior = sum(self._spread.values()) / seen if seen else 0.0
-        if not prior:
+        """The expected success variance of every task.
+
+        A task that was seen little is taken for an average one of its family, a family that was seen little for an
+        average one: each of the two averages counts as one update in which the task, or one of the family, was seen.
+        """
+        spread: defaultdict[str, float] = defaultdict(float)
+        count: defaultdict[str, float] = defaultdict(float)
+        for task, seen in self._count.items():
+            spread[self._family[task]] += self._spread[task]
+            count[self._family[task]] += seen
+        average = sum(spread.values()) / sum(count.values()) if count else 0.0
+        if not average:
             return [1.0] * len(self._tasks)
-        families = (self._family[task.key] for task in self._tasks)
-        return [(self._spread[family] + prior) / (self._count[family] + 1) for family in families]
+        family = {name: (spread[name] + average) / (count[name] + 1) for name in set(self._family.values())}
+        return [
+            (self._spread.get(task.key, 0.0) + family[self._family[task.key]]) / (self._count.get(task.key, 0.0) + 1)
+            for task in self._tasks
+        ]
 
     def draw(self, count: int, seed: int, number: int) -> list[Task]:
         """Different tasks for update `number`, each the likelier the larger its weight.

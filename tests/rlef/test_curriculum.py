@@ -1,5 +1,6 @@
 """Which tasks an update draws."""
 
+from collections import Counter
 from itertools import product
 
 import pytest
@@ -43,13 +44,15 @@ def test_a_family_whose_samples_differ_is_drawn_more_and_its_other_tasks_too():
     known = Learnability(TASKS)
     assert set(known.weights()) == {1.0}
     known.see(group("a0", True, False, True, False) + group("b0", False, False, False, False))
-    a, b, c = (known.weights()[i] for i in (0, 4, 8))
-    assert known.weights()[:4] == [a] * 4
-    # By hand: a saw 1/3 and b 0, the mean of the two groups is 1/6, and each family has one group of it on top.
-    assert (a, b, c) == (pytest.approx((1 / 3 + 1 / 6) / 2), pytest.approx(1 / 12), pytest.approx(1 / 6))
-    drawn = [task.key[0] for number in range(400) for task in known.draw(1, 0, number)]
-    shares = [drawn.count(family) / 400 for family in "abc"]
-    assert shares == [pytest.approx(w / (a + b + c), abs=0.08) for w in (a, b, c)]
+    # By hand: a saw 1/3 and b 0, so the average is 1/6, and each family has one group of it on top.
+    a, b, c = (1 / 3 + 1 / 6) / 2, 1 / 12, 1 / 6
+    seen = [(1 / 3 + a) / 2, b / 2]  # the two tasks that were seen, with one group of their family on top
+    expected = [seen[0], a, a, a, seen[1], b, b, b, c, c, c, c]
+    assert known.weights() == pytest.approx(expected)
+    drawn = Counter(task.key[0] for number in range(600) for task in known.draw(1, 0, number))
+    for start, name in enumerate("abc"):
+        share = sum(expected[4 * start : 4 * start + 4]) / sum(expected)
+        assert drawn[name] / 600 == pytest.approx(share, abs=0.08)
 
 
 def test_what_was_seen_fades():
@@ -58,8 +61,9 @@ def test_what_was_seen_fades():
     for _ in range(2):
         known.see(group("b0", False, False))
     spread, count = MEMORY**2 / 2, MEMORY**2
-    prior = spread / (count + MEMORY + 1)
-    assert known.weights()[0] == pytest.approx((spread + prior) / (count + 1))
+    average = spread / (count + MEMORY + 1)
+    family = (spread + average) / (count + 1)
+    assert known.weights()[:2] == pytest.approx([(spread + family) / (count + 1), family])
 
 
 def test_what_says_nothing_changes_nothing():
@@ -81,4 +85,4 @@ def test_without_families_each_task_speaks_for_itself():
     tasks = [Task(key, "", (TEST,), (TEST,)) for key in "xy"]
     known = Learnability(tasks)
     known.see(group("x", True, False) + group("y", True, True))
-    assert known.weights()[0] > known.weights()[1]
+    assert known.weights() == pytest.approx([(1 / 2 + 1 / 4) / 2, (1 / 4) / 2])
