@@ -79,7 +79,7 @@ def test_a_slot_is_used_again_and_replaced_when_it_is_worn(lone_box, monkeypatch
     first = containers_of(lone_box)
     lone_box.run(SLOW, [b"1"])
     assert containers_of(lone_box) == first
-    monkeypatch.setattr("sandbox.pool._RUNS_PER_SLOT", 1)
+    monkeypatch.setattr("sandbox.places._RUNS_PER_SLOT", 1)
     lone_box.run(SLOW, [b"1"])
     lone_box.run(SLOW, [b"1"])
     assert not containers_of(lone_box) & first
