@@ -116,8 +116,8 @@ class Sandbox:
         """Run `driver`, which calls functions of `program` though that runs in another slot.
 
         In the driver `__function__("name")` is a function of the program. Arguments and values cross as plain data,
-        subclasses of the built-in types as those; exceptions cross as the nearest built-in one; what a function does to
-        its arguments is done to the driver's. `limits` hold for the program from its start to the driver's end, and
+        values of subclasses of the built-in types as those; exceptions cross as the nearest built-in one; what a
+        function does to its arguments is done to the driver's. `limits` hold for the program from its start to the driver's end, and
         again for the driver.
         """
         _only_python(driver)

@@ -32,7 +32,8 @@ def serve(talk: Talk, namespace: dict[str, Any], trace: Callable[[BaseException]
     """The program's side: answer calls of its functions until there are no more. `trace` leaves our frames out."""
     while (message := talk.hear()) is not None:
         name, arguments, keywords = values.loads(message[1:])
-        before = values.dumps(arguments)
+        given = [*arguments, *keywords.values()]
+        before = values.dumps(given)
         try:
             if name not in namespace:
                 raise NameError(f"name {name!r} is not defined")
@@ -42,7 +43,7 @@ def serve(talk: Talk, namespace: dict[str, Any], trace: Callable[[BaseException]
             talk.say(RAISED, values.dumps([*_as_builtin(error), "".join(lines)[-_MAX_TRACE:]]))
             continue
         try:
-            answer = _dumps([value, None if _dumps(arguments) == before else arguments])
+            answer = _dumps([value, None if _dumps(given) == before else given])
             if len(answer) >= MAX_MESSAGE:
                 raise values.NotPlainData(f"larger than {MAX_MESSAGE} bytes")
         except values.NotPlainData as error:
@@ -105,7 +106,11 @@ class Driver:
                 if answer[:1] == VALUE:
                     value, changed = content
                     if changed is not None:
-                        _change(arguments, changed)
+                        mine = (*arguments, *keywords.values())
+                        changeable = [id(one) for one in mine if type(one) in (list, dict, set)]
+                        if len(set(changeable)) < len(changeable):
+                            self.fault(DRIVERS_FAULT, f"{name} changes something that it was given twice")
+                        _change(mine, changed)
                     return value
                 if answer[:1] == RAISED:
                     kind, details, trace = content
@@ -185,6 +190,8 @@ def _exception(name: Any, arguments: Any) -> BaseException:
     kind = getattr(builtins, name) if isinstance(name, str) and name in vars(builtins) else None
     if not (isinstance(kind, type) and issubclass(kind, BaseException) and isinstance(arguments, list)):
         raise ValueError("not an exception")
+    if issubclass(kind, (StopIteration, StopAsyncIteration, GeneratorExit)):
+        return RuntimeError(f"the program raised {name}")  # it must not end a loop of the driver's
     try:
         return kind(*arguments)
     except Exception:

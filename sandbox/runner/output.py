@@ -29,9 +29,12 @@ def print_exception(error: BaseException) -> None:
 
 
 def frames_of(error: BaseException) -> types.TracebackType | None:
-    """The traceback without the frames that are ours: those of this folder, and what started them."""
+    """The traceback without the frames that are ours: those of this folder, and what started them.
+
+    "<string>" is what started us at the head only; further down it is what the program has made of text.
+    """
     frames = error.__traceback__
-    while frames is not None and _ours(frames):
+    while frames is not None and (_ours(frames) or frames.tb_frame.f_code.co_filename == "<string>"):
         frames = frames.tb_next
     last = frames
     while last is not None and last.tb_next is not None:
@@ -57,5 +60,4 @@ def flush(complain: bool = False) -> bool:
 
 
 def _ours(frame: types.TracebackType) -> bool:
-    name = frame.tb_frame.f_code.co_filename
-    return name == "<string>" or os.path.dirname(name) == _FOLDER
+    return os.path.dirname(frame.tb_frame.f_code.co_filename) == _FOLDER

@@ -192,8 +192,9 @@ class Supervisor:
                     line.tell(message)
             line.take(kept[report])  # what was said before its turn
 
-        if relay is not None:
+        if relay is not None and line is not None:
             poller.register(relay.fileno(), select.POLLIN)
+            listen(relay, line)  # what came together with the request is not in the socket any more
         while ended is None:
             now = time.monotonic()
             wait = (next_check if verdict else min(next_check, started + wall_limit)) - now
@@ -209,7 +210,7 @@ class Supervisor:
                     if not message:
                         raise SlotBroken("the spawner died")
                     ended = json.loads(message)
-                elif not drain(fd):
+                elif fd in kept and not drain(fd):  # another one was closed since it was polled
                     poller.unregister(fd)
             now = time.monotonic()
             if ended is None and not verdict and now >= started + wall_limit:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from sandbox import Limits, Program, SandboxError, Status
+from sandbox.runner import talk, values
 from tests.sandbox.scripted import echo, result
 
 LIMITS = Limits(wall_s=20.0, memory_mb=200)
@@ -33,6 +34,8 @@ CROSS = {
         "assert l == [1, 3] and same is l and d == {5: 6} and s == {1, 9} and t == ([2, 7],) and k == [[1, 2]]",
         "def f(l, d, s, t, k):\n    l.sort(); d.clear(); d[5] = 6; s.add(9); t[0].append(7); k[0].sort()",
     ),
+    "arguments by name": ("l = [3, 1]\nf(l=l)\nassert l == [1, 3]", "def f(l): l.sort()"),
+    "one list twice": ("l = [3, 1]\nassert f(l, l) == 8", "def f(a, b): return sum(a) + sum(b)"),
     "exceptions": (
         "for n, kind, text in ((0, ZeroDivisionError, 'division by zero'), (1, KeyError, \"'k'\"),\n"
         "         (2, ValueError, 'own'), (3, SystemExit, '3'), (4, NameError, \"name 'g' is not defined\")):\n"
@@ -73,6 +76,7 @@ NOT_PLAIN = {
     "a name nobody has": ("try: unicode\nexcept NameError: pass", SAME, "driver"),
     "a value that is too deep to go back": ("f(f())", "def f(*x): return " + "[" * 64 + "]" * 64, "driver"),
     "whatever the driver catches": ("try: f(len)\nexcept BaseException: pass", SAME, "driver"),
+    "one list twice, changed": ("l = [3, 1]\nf(l, l)", "def f(a, b): a.sort()", "driver"),
     "an instance": ("f()", "class A: pass\ndef f(): return A()", "program"),
     "a class": ("__function__('A')().x", "class A: pass", "program"),
     "a generator": ("list(f())", "def f(): yield 1", "program"),
@@ -96,6 +100,8 @@ ENDS = {
     "driver exits": ("import sys; f(1); sys.exit(0)", SAME, Status.RUNTIME_ERROR, ""),
     "driver is made to exit": ("f(1)", "def f(x): raise SystemExit(0)", Status.RUNTIME_ERROR, ""),
     "driver never ends": ("f(1)\nwhile True: pass", SAME, Status.TIME_LIMIT, ""),
+    "driver's loop is made to end": ("assert all(map(lambda x: f(x) == x, [1]))", "def f(x): raise StopIteration",
+                                     Status.RUNTIME_ERROR, "StopIteration"),
     "program exits": ("f(1)", "import os\ndef f(x): os._exit(0)", Status.RUNTIME_ERROR, ""),
     "program exits first": ("f(1)", "import sys; sys.exit(0)", Status.RUNTIME_ERROR, ""),
     "program exits uncalled": ("pass", "import os; os._exit(1)", Status.RUNTIME_ERROR, ""),
@@ -184,3 +190,19 @@ def test_mistakes_of_the_caller(any_box):
     with pytest.raises(SandboxError, match="the driver: source code cannot contain null bytes"):
         drive(any_box, "\0")
     assert drive(any_box, "f()", "\0").execution.status is Status.COMPILE_ERROR
+
+
+def test_a_call_that_comes_together_with_the_request_is_answered_at_once(box):
+    """Nothing in the socket says then that there is a call: not the next sign of life may be what brings it up."""
+    with box._places.leased() as slot:
+        write, slot._write_now = slot._write_now, lambda: None
+        slot.begin(Program(SAME), Limits(wall_s=2.0), "functions")
+        slot.tell(talk.CALL + values.dumps(["f", [7], {}]))
+        together = b"".join(slot._unsent)
+        slot._unsent.clear()
+        slot._unsent.append(memoryview(together))
+        slot._write_now = write
+        slot._write_now()
+        assert slot.hear() == talk.VALUE + values.dumps([7, None])
+        slot.tell(None)
+        assert slot.hear().status is Status.OK

@@ -144,8 +144,9 @@ def test_a_value_that_cannot_cross_counts_against_a_program_whose_references_nee
     lazy = "def add(a, b): yield a + b"
     test = "assert list(add(1, 2)) == [3]"
     assert verdict(box, lazy, test, references=("def add(a, b): return [a + b]",)) == (Verdict.RUNTIME_ERROR, "sound")
-    bad = "def add(a, b): return [0]"
-    assert verdict(box, lazy, test, references=(bad,)) == (Verdict.ACCEPTED, "forgeable")
+    bad = "def add(a, b): return [0]"  # a reference that fails for another reason is no way around
+    assert verdict(box, lazy, test, references=(bad,)) == (Verdict.RUNTIME_ERROR, "sound")
+    assert verdict(box, lazy, test, references=(lazy,)) == (Verdict.ACCEPTED, "forgeable")
 
 
 def test_a_program_does_not_get_beside_the_test_by_a_value_that_cannot_go_back(box):
@@ -224,8 +225,8 @@ STRANGE, LOST = (Execution(Status.RUNTIME_ERROR), "program"), (Execution(Status.
     [
         ({}, (Verdict.ACCEPTED, "forgeable"), ["x", "beside"]),
         ({"a": FINE}, (Verdict.RUNTIME_ERROR, "sound"), ["x", "a"]),
-        ({"a": STRANGE, "b": BAD, "c": FINE}, (Verdict.RUNTIME_ERROR, "sound"), ["x", "a", "b", "c"]),
-        ({"a": STRANGE, "b": BAD}, (Verdict.ACCEPTED, "forgeable"), ["x", "a", "b", "beside"]),
+        ({"a": STRANGE, "b": BAD, "c": FINE}, (Verdict.RUNTIME_ERROR, "sound"), ["x", "a", "b"]),
+        ({"a": STRANGE, "b": STRANGE}, (Verdict.ACCEPTED, "forgeable"), ["x", "a", "b", "beside"]),
         ({"a": LOST}, (Verdict.SANDBOX_FAILURE, "sound"), ["x", "a"]),
     ],
 )
