@@ -13,6 +13,7 @@ import contextlib
 import errno
 import fcntl
 import functools
+import itertools
 import json
 import math
 import os
@@ -57,10 +58,12 @@ class Run:
         if not joined().first:
             return Run(Path(joined().tell("")))
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-        run = Run(Path(config.out) / f"{stamp}-seed{config.seed}")
+        stem = Path(config.out) / f"{stamp}-seed{config.seed}"
+        with guard(stem, resume=False):
+            run = Run(_claim(stem))
         try:
             with guard(run.folder, resume=False):
-                (run.folder / "checkpoints").mkdir(parents=True)
+                (run.folder / "checkpoints").mkdir()
                 (run.folder / "evaluation").mkdir()
                 save_config(config, run.folder / "config.toml")
                 for name in GROWING:
@@ -234,6 +237,18 @@ def guard(folder: Path, resume: bool = True) -> Iterator[None]:
         if "No space left" in str(error) or "os error 28" in str(error):
             raise RlefError(f"no space left for {folder}; free some{then}") from error
         raise
+
+
+def _claim(stem: Path) -> Path:
+    """A new folder of that name, or of it with a number where another run has begun in the same second."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(2):
+        try:
+            stem.mkdir()
+            break
+        except FileExistsError:
+            stem = stem.with_name(f"{stem.name.partition('_')[0]}_{number}")
+    return stem
 
 
 @contextlib.contextmanager

@@ -117,8 +117,8 @@ class Sandbox:
 
         In the driver `__function__("name")` is a function of the program. Arguments and values cross as plain data,
         values of subclasses of the built-in types as those; exceptions cross as the nearest built-in one; what a
-        function does to its arguments is done to the driver's. `limits` hold for the program from its start to the driver's end, and
-        again for the driver.
+        function does to its arguments is done to the driver's. `limits` hold for the program from its start to the
+        driver's end, and again for the driver.
         """
         _only_python(driver)
         _only_python(program)

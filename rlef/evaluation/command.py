@@ -23,7 +23,7 @@ from rlef.evaluation.recipes import Recipe
 from rlef.evaluation.selection import Verifier, parse_select
 from rlef.progress import Display
 from rlef.report.table import interval, interval_table
-from rlef.run import finish_replacing, guard
+from rlef.run import guard
 from sandbox import Sandbox
 from tasks import Suite, load_suite
 
@@ -110,8 +110,7 @@ def model_of(name: str) -> str:
     final = Path(name) / "checkpoints"
     if not final.is_dir():
         return name
-    finish_replacing(final / "latest")
-    for choice in ("latest", "warm-start"):
+    for choice in ("latest", "latest.old", "warm-start"):  # .old: it died, or is, between the two halves of a save
         if (final / choice / "config.json").exists():
             return str(final / choice)
     raise RlefError(f"{name}: no checkpoint yet; go on with: rlef train --resume {name}")

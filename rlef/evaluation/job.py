@@ -66,6 +66,10 @@ class Job:
             alone, single = _single_turn(config, self.measures)
             singles = self.episodes("single turns at the same number of samples", alone)
         chosen = parse_select(config.select, config.inputs)
+        if chosen.kind == "likelihood" and not any(turn.logprobs for one in episodes for turn in one.turns):
+            raise RlefError(
+                f'select = "{config.select}": {self.model} gives no log-probabilities; choose another, as "public"'
+            )
         scores = self.scores([*episodes, *singles])
         said = outputs([*episodes, *singles], with_inputs(self.who.tasks, self.inputs), self.box)
         selector = selector_of(chosen, said, scores)

@@ -60,4 +60,5 @@ class Lines:
 
     def close(self) -> None:
         """Let another process at it."""
-        self._file.close()
+        with guard(self._path.parent, resume=False):  # what a full disk did not take is tried once more
+            self._file.close()

@@ -108,7 +108,8 @@ def selected_n_at_k(
 ) -> Scores:
     """n@k per task under a selector: the share of draws of `rollouts` episodes whose n first choices hold a right one.
 
-    All subsets are tried where there are at most `draws` of them, else so many at random. Tasks with fewer rollouts
+    Where there are at most `draws` subsets all are tried, each as often as that allows (a selector may decide between
+    equals by chance), else so many at random. Tasks with fewer rollouts
     are left out, and so are episodes the sandbox failed on.
     """
     groups: dict[str, list[Episode]] = {}
@@ -128,8 +129,8 @@ def selected_n_at_k(
 
 
 def _draws(group: Sequence[Episode], size: int, draws: int, random: Random) -> Iterator[Sequence[Episode]]:
-    if math.comb(len(group), size) <= draws:
-        return combinations(group, size)
+    if times := draws // math.comb(len(group), size):
+        return (subset for _ in range(times) for subset in combinations(group, size))
     return (random.sample(group, size) for _ in range(draws))
 
 

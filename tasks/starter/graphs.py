@@ -46,7 +46,8 @@ SOUGHT = (
     Op("sought:at-three", "how many cells need exactly 3 steps from S, and not less",
        "sum(d == 3 for d in dist.values())", lambda layers, free, goal: len(layers[3]) if len(layers) > 3 else 0,
        (slip("sum(d <= 3 for d in dist.values())", lambda layers, free, goal: sum(map(len, layers[:4]))),)),
-    Op("sought:ways", "in how many ways E can be reached from S with the smallest number of steps (0 if there is none)",
+    Op("sought:ways", "in how many ways E can be reached from S with the smallest number of steps (0 if there is none; "
+       "two ways differ if they visit different cells)",
        "ways.get(goal, 0)", lambda layers, free, goal: sum(layer.get(goal, 0) for layer in layers)),
     Op("sought:missed", 'how many cells that are no "#" cannot be reached from S', "len(free) - len(dist)",
        lambda layers, free, goal: len(free) - sum(map(len, layers))),

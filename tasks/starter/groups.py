@@ -156,7 +156,10 @@ def _spans(rng: Random, small: bool) -> str:
     count = rng.randint(3, 4) if small else rng.randint(2, 9)
     starts = [rng.randint(1, 25 if small else 60) for _ in range(count)]
     near = rng.random() < 0.5  # second numbers that are ends, or lengths
-    rows = [f"{a} {max(1, a + rng.randint(-6, 6)) if near else rng.randint(1, 9)}" for a in starts]
+    rows = []
+    for a in starts:
+        b = max(1, a + rng.randint(-6, 6)) if near else rng.randint(1, 9)
+        rows.append(f"{a} {b + (b == a)}")  # whether an interval without length overlaps another is a matter of taste
     return "\n".join([str(count), *rows])
 
 
@@ -181,7 +184,7 @@ INTERVALS = Family(
     draw=_spans,
     edges=(
         "1\n3 8", "2\n1 4\n5 4", "2\n9 2\n2 5", "3\n0 2\n2 3\n9 1", "3\n10 1\n10 1\n10 2", "4\n1 2\n5 3\n11 4\n19 1",
-        "5\n20 9\n1 1\n5 2\n8 8\n30 7", "2\n3 1\n7 2",
+        "5\n20 9\n1 2\n5 2\n8 9\n30 7", "2\n3 1\n7 2",
     ),
     keep=lambda meaning, joining, merged: (
         joining.name != "joining:overlap" or merged.name not in ("merged:total", "merged:gap")

@@ -59,8 +59,8 @@ VERDICTS = (
     Op("brackets:balanced", '"yes" if every bracket has its partner, in the right order, and "no" otherwise',
        '"no" if wrong or stack else "yes"', lambda b: "no" if b.wrong or b.missing != "none" else "yes",
        (slip('"no" if wrong else "yes"', lambda b: "no" if b.wrong else "yes"),)),
-    Op("brackets:first-wrong", "the position (from 1) of the first closing bracket that does not close the bracket "
-       "opened last, or 0", "wrong", lambda b: str(b.wrong),
+    Op("brackets:first-wrong", "the position (from 1, in what is looked at) of the first closing bracket that does not "
+       "close the bracket opened last, or 0", "wrong", lambda b: str(b.wrong),
        (slip("max(wrong - 1, 0)", lambda b: str(max(b.wrong - 1, 0))),)),
     Op("brackets:depth", "the largest number of brackets that are open at the same time, before any closing bracket "
        "that does not close the one opened last", "depth", lambda b: str(b.depth)),
@@ -84,7 +84,8 @@ def _bracket_line(rng: Random, small: bool) -> str:
             opened = rng.choice("((([[{<")
             line, stack = line + opened, stack + dict(zip("([{<", ")]}>", strict=True))[opened]
         else:
-            line += rng.choice("ab+x# ")
+            more = rng.choice("ab+x# ")
+            line += "a" if more == "x" and line.endswith("x") else more  # "xx" could be read in two ways
     return (line + stack[::-1] if rng.random() < 0.6 else line).strip() or "()"
 
 
@@ -128,10 +129,12 @@ def _order(name: str, phrase: str, code: str, run: Callable[[Counts], Counts], *
 
 
 ORDERS = (
-    _order("most", "from the most to the least frequent, equally frequent ones in alphabetical order",
+    _order("most", "from the most to the least frequent, equally frequent ones in alphabetical order "
+           "(capitals before small letters)",
            "sorted(count, key=lambda w: (-count[w], w))", lambda c: sorted(sorted(c), key=lambda one: -one[1]),
            slip("sorted(count, key=lambda w: -count[w])", lambda c: sorted(c, key=lambda one: -one[1]))),
-    _order("least", "from the least to the most frequent, equally frequent ones in alphabetical order",
+    _order("least", "from the least to the most frequent, equally frequent ones in alphabetical order "
+           "(capitals before small letters)",
            "sorted(count, key=lambda w: (count[w], w))", lambda c: sorted(sorted(c), key=lambda one: one[1]),
            slip("sorted(count, key=count.get)", lambda c: sorted(c, key=lambda one: one[1]))),
     _order("seen", "in the order in which they first occur", "list(count)", lambda c: c),

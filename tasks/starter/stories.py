@@ -86,9 +86,9 @@ CLINIC = Family(
     level=5,
     axes=(FIRST, DOCTORS, NOTED),
     templates=(
-        "In a clinic {1}. The first line is n; n lines follow, one for each patient: the minute of arrival, the "
-        "urgency and the minutes of treatment. Whenever a doctor is free and somebody waits, {0} is called (of equal "
-        "ones, the one who is named first in the input). Print {2}.",
+        "In a clinic {1}. The first line is n; n lines follow, one for each patient (numbered from 1): the minute of "
+        "arrival, the urgency and the minutes of treatment. Whenever a doctor is free and somebody waits, {0} is "
+        "called (of equal ones, the one who is named first in the input). Print {2}.",
         "Read n and then n patients, numbered from 1: when they come, how urgent it is (5 is most urgent), how long "
         "their treatment takes. In the clinic {1}. As soon as someone waits and a doctor is free, {0} is treated; "
         "equal ones go by their numbers. Output {2}.",
@@ -256,6 +256,13 @@ def _trip_program(twist: Op, costs: Op, towns: Op) -> str:
     )
 
 
+def _sensible(twist: Op, costs: Op, towns: Op) -> bool:
+    """A way by town 1 to s itself is hard to word, and so is the even length of a road that counts twice."""
+    if twist.name == "twist:by-way":
+        return towns.name not in ("target:dearest", "target:within")
+    return (twist.name, costs.name) != ("twist:tired", "cost:even")
+
+
 TRIPS = Family(
     name="caravan",
     level=5,
@@ -275,7 +282,7 @@ TRIPS = Family(
         "6 6 6 2\n6 5 8\n5 4 1\n4 3 1\n3 2 8\n6 2 9\n1 4 2",
         "4 4 4 1\n4 3 2\n3 2 2\n2 1 2\n4 1 9",
     ),
-    keep=lambda twist, costs, towns: (twist.name, towns.name) != ("twist:by-way", "target:dearest"),  # of no town
+    keep=_sensible,
 )  # fmt: skip
 
 FAMILIES = (CLINIC, FESTIVAL, TRIPS)

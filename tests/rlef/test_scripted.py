@@ -61,3 +61,11 @@ def test_mistakes_on_the_command_line(tmp_path):
     done = rlef("eval", "mine.jsonl", cwd=tmp_path)
     assert done.returncode == 2
     assert 'has no task "L9/none"' in done.stderr
+
+
+def test_answers_have_no_likelihood_to_be_chosen_by(tmp_path):
+    task = load_suite("starter:L0-L2")["test"][0]
+    (tmp_path / "mine.jsonl").write_text(json.dumps({"task": task.key, "answers": ["x"]}))
+    done = rlef("eval", "mine.jsonl", "--select", "likelihood", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "gives no log-probabilities" in done.stderr

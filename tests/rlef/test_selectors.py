@@ -188,3 +188,8 @@ def chance(right, fooled, n, k):
                 sent = min(n, a + b)
                 total += odds * (1 - math.comb(b, sent) / math.comb(a + b, sent))
     return total
+
+
+def test_a_choice_by_chance_is_drawn_again_where_there_is_one_subset_only():
+    pool = [rollout(mark) for mark in "+++---"]
+    assert selectors.selected_n_at_k(pool, selectors.at_random, 1, 6).mean == pytest.approx(0.5, abs=0.06)

@@ -26,6 +26,7 @@ from rlef.config import (
 from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import Episode, Turn, read_episodes
 from rlef.errors import RlefError
+from rlef.evaluation.command import model_of
 from rlef.learners.batch import action_logprobs, forward, to_batch
 from rlef.learners.demonstrations import programs, repairs, split_tasks
 from rlef.learners.ppo import PPO
@@ -303,3 +304,24 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path):
         save()
     assert (good / "model").read_text() == "good"
     assert [path.name for path in tmp_path.iterdir()] == ["latest"]
+
+
+def test_runs_that_begin_in_the_same_second_have_folders_of_their_own(tmp_path):
+    runs = [Run.create(TrainConfig(out=str(tmp_path))) for _ in range(5)]
+    assert len({run.folder for run in runs}) == 5
+    assert all((run.folder / "config.toml").exists() for run in runs)
+
+
+def test_whoever_reads_a_run_leaves_a_save_that_is_under_way_alone(tmp_path):
+    saved = tmp_path / "checkpoints" / "latest"
+    (tmp_path / "checkpoints" / "warm-start").mkdir(parents=True)
+    (tmp_path / "checkpoints" / "warm-start" / "config.json").touch()
+    for part in range(2):
+        with replacing(saved) as folder:
+            folder.mkdir()
+            (folder / "config.json").touch()
+            assert model_of(str(tmp_path)).endswith("latest" if part else "warm-start")
+            assert folder.exists()
+    saved.rename(saved.with_name("latest.old"))  # between the two halves
+    assert model_of(str(tmp_path)).endswith("latest.old")
+    assert saved.with_name("latest.old").exists()
