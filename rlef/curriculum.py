@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from rlef.episode import Episode
 from tasks import Task
@@ -50,6 +51,11 @@ class Learnability:
             if samples > 1:
                 self._spread[task] += success_variance(solved[task], samples)
                 self._count[task] += 1
+
+    def replay(self, episodes: Iterable[Episode]) -> None:
+        """Take in the record of a run, update by update."""
+        for _, update in groupby(episodes, key=lambda episode: episode.step):
+            self.see(list(update))
 
     def weights(self) -> list[float]:
         """The expected success variance of every task.

@@ -1,7 +1,8 @@
 """The main job from top to bottom: warm start, evaluation, RLEF updates, evaluation, result.
 
-Every random draw comes from (seed, update), so a run that is resumed from a checkpoint goes on as if it had never been
-stopped. Ctrl-C ends after the update under way with everything saved; a second one ends at once. Of several processes
+Every random draw comes from (seed, update) and what the run has recorded, so a run that is resumed from a checkpoint
+goes on as if it had never been stopped. Ctrl-C ends after the update under way with everything saved; a second one ends
+at once. Of several processes
 the first one does the warm start and the evaluations; all share the updates.
 """
 
@@ -13,7 +14,6 @@ import platform
 import time
 from collections.abc import Sequence
 from importlib.metadata import version
-from itertools import groupby
 from typing import Any
 
 from rich.console import Console
@@ -188,8 +188,7 @@ class _Job:
         sampling = Sampling(config.rollout.temperature, 1.0, config.rollout.max_new_tokens)
         learnability, processes = Learnability(self.tasks), joined()
         if config.rollout.draw == "learnable":
-            for _, earlier in groupby(self.run.episodes(), key=lambda episode: episode.step):
-                learnability.see(list(earlier))
+            learnability.replay(self.run.episodes())
         with self.display.training(config.ppo.updates, done) as show, self.interrupt.postponed(processes.count == 1):
             for number in range(done, config.ppo.updates):
                 started = time.monotonic()

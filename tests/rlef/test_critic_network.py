@@ -13,7 +13,8 @@ from rlef.learners.batch import micro_batches, to_batch
 from rlef.learners.critic import CriticNetwork
 from rlef.policies.lora import add_adapter
 from rlef.ppo_config import LoraConfig, PPOConfig
-from tests.rlef.test_ppo import REWARDS, TASKS, learner, same, sampled, tiny
+from tests.rlef.learning import sampled, tiny
+from tests.rlef.test_ppo import learner, same
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def episodes():
     """As sampled without a critic."""
     return [
         dataclasses.replace(one, turns=tuple(dataclasses.replace(turn, value=None) for turn in one.turns))
-        for one in sampled(tiny(), REWARDS, TASKS)
+        for one in sampled(tiny())
     ]
 
 

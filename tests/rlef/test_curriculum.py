@@ -1,5 +1,6 @@
 """Which tasks an update draws."""
 
+import dataclasses
 from collections import Counter
 from itertools import product
 
@@ -64,6 +65,15 @@ def test_what_was_seen_fades():
     average = spread / (count + MEMORY + 1)
     family = (spread + average) / (count + 1)
     assert known.weights()[:2] == pytest.approx([(spread + family) / (count + 1), family])
+
+
+def test_a_run_that_is_resumed_knows_what_it_knew():
+    updates = [group("a0", True, False) + group("b0", False, False), group("a0", True, True), group("c1", False, True)]
+    known, again = Learnability(TASKS), Learnability(TASKS)
+    for update in updates:
+        known.see(update)
+    again.replay(dataclasses.replace(one, step=step) for step, update in enumerate(updates) for one in update)
+    assert again.weights() == known.weights() != Learnability(TASKS).weights()
 
 
 def test_what_says_nothing_changes_nothing():

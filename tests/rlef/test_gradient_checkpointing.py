@@ -16,7 +16,7 @@ from rlef.learners.sft import warm_start
 from rlef.policies.engine import Request, Sampling, TransformersEngine
 from rlef.policies.lora import add_adapter, merge
 from rlef.ppo_config import LoraConfig, PPOConfig
-from tests.rlef.test_ppo import REWARDS, TASKS, sampled
+from tests.rlef.learning import sampled
 
 
 def made(name):
@@ -38,7 +38,7 @@ def made(name):
 
 @pytest.fixture(scope="module")
 def episodes():
-    return sampled(made("llama"), REWARDS, TASKS)
+    return sampled(made("llama"))
 
 
 def gradients(model, episodes):

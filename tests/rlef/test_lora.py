@@ -8,13 +8,12 @@ import sys
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from rlef.cli import main
 from rlef.config import EvaluationConfig, RolloutConfig, TrainConfig, WarmStartConfig, check
 from rlef.episode import Episode, Turn, append_episodes
 from rlef.errors import RlefError
-from rlef.learners.batch import action_logprobs, forward, to_batch
 from rlef.learners.optimiser import lowest_layers
 from rlef.learners.ppo import PPO
 from rlef.policies.engine import TransformersEngine
@@ -22,18 +21,10 @@ from rlef.policies.lora import add_adapter, has_adapter, merge, merged, merged_w
 from rlef.ppo_config import LoraConfig, PPOConfig
 from rlef.run import Run
 from rlef.train import train
+from tests.rlef.learning import sampled, tiny
 
 LORA = LoraConfig(rank=4)
 IDS = torch.arange(12)[None]
-
-
-def llama():
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=200, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, tie_word_embeddings=True,
-    )  # fmt: skip
-    return LlamaForCausalLM(config).eval()
 
 
 def gpt2():
@@ -57,37 +48,7 @@ def logits(model):
     return model(input_ids=IDS).logits
 
 
-@torch.no_grad()
-def sampled(model, number=0):
-    """Episodes of random tokens with the log-probabilities that `model` gives them."""
-    random = torch.Generator().manual_seed(number)
-    blank = [
-        Episode(
-            str(k // 4), k,
-            tuple(
-                Turn("", "", "p", reward=reward, value=0.0,
-                     prompt_ids=tuple(torch.randint(200, (6,), generator=random).tolist()),
-                     response_ids=tuple(torch.randint(200, (5,), generator=random).tolist()))
-                for reward in (0.0, 1.0 if k % 2 else -1.0)
-            ),
-        )
-        for k in range(8)
-    ]  # fmt: skip
-    batch = to_batch(blank, range(8))
-    logprobs, _ = action_logprobs(model, forward(model, batch), batch)
-    return [
-        dataclasses.replace(
-            one,
-            turns=tuple(
-                dataclasses.replace(turn, logprobs=tuple(logprobs[i][batch.turn_ids[i] == k].tolist()))
-                for k, turn in enumerate(one.turns)
-            ),
-        )
-        for i, one in enumerate(blank)
-    ]
-
-
-@pytest.mark.parametrize("make", [llama, gpt2])
+@pytest.mark.parametrize("make", [tiny, gpt2])
 def test_a_model_with_an_adapter_is_three_models(make):
     """Fresh or switched off: the start exactly. Merged: what it computes, to rounding, with plain weights."""
     start = make()
@@ -108,18 +69,18 @@ def test_a_model_with_an_adapter_is_three_models(make):
 
 
 def test_only_adapters_are_trained_and_not_in_frozen_layers():
-    model = llama()
+    model = tiny()
     add_adapter(model, LORA, 0, lowest_layers(model, 1))
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     assert len(names) == 2 * 7  # A and B of attention's four matrices and the three of the MLP, output layer left out
     assert all(".lora_" in name and ".layers.1." in name for name in names)
-    model = adapted(llama(), LoraConfig(rank=2, targets=("q_proj", "v_proj")))
+    model = adapted(tiny(), LoraConfig(rank=2, targets=("q_proj", "v_proj")))
     names = {name.split(".")[4] for name, parameter in model.named_parameters() if parameter.requires_grad}
     assert names == {"q_proj", "v_proj"}
 
 
 def test_without_rank_nothing_happens():
-    model = llama()
+    model = tiny()
     add_adapter(model, LoraConfig(), 0)
     merge(model)
     assert not has_adapter(model)
@@ -129,18 +90,18 @@ def test_without_rank_nothing_happens():
 
 @pytest.mark.parametrize("loads", [False, True])
 def test_the_sampler_gets_merged_weights(loads):
-    model, dtype = adapted(llama()), torch.float32
-    engine = TransformersEngine(llama() if loads else model, frozenset(), dtype)
+    model, dtype = adapted(tiny()), torch.float32
+    engine = TransformersEngine(tiny() if loads else model, frozenset(), dtype)
     if loads:
         engine.load(model)
     assert torch.allclose(logits(engine._model), logits(model), atol=1e-5)
-    assert engine._model.state_dict().keys() == llama().state_dict().keys()
+    assert engine._model.state_dict().keys() == tiny().state_dict().keys()
     assert has_adapter(model)
 
 
 def learner(reference=None, model=None, **fields):
     config = PPOConfig(**({"learning_rate": 1e-2, "warmup": 0, "frozen_layers": 1} | fields))
-    model = model or llama()
+    model = model or tiny()
     add_adapter(model, LORA, 0, lowest_layers(model, config.frozen_layers))
     return PPO(model, reference, config, 0)
 
@@ -150,39 +111,39 @@ def test_the_reference_is_the_policy_without_its_adapter(monkeypatch):
     monkeypatch.setattr("rlef.learners.ppo.sampling_dtype", lambda device: torch.float32)
     monkeypatch.setattr("rlef.learners.optimiser.sampling_dtype", lambda device: torch.float32)
     metrics = {}
-    for name, reference in (("switch", None), ("copy", llama())):
+    for name, reference in (("switch", None), ("copy", tiny())):
         ppo = learner(reference)
         ppo.update(sampled(ppo.model), 0)
-        metrics[name] = ppo.update(sampled(ppo.model, 1), 1)
+        metrics[name] = ppo.update(sampled(ppo.model, seed=1), 1)
         with switched_off(ppo.model):
-            assert torch.allclose(logits(ppo.model), logits(llama()), atol=1e-5)
+            assert torch.allclose(logits(ppo.model), logits(tiny()), atol=1e-5)
     assert metrics["switch"] == pytest.approx(metrics["copy"], rel=1e-3, abs=1e-5)
     assert abs(metrics["switch"]["kl/reference"]) > 1e-3
     monkeypatch.setattr("rlef.learners.ppo.switched_off", contextlib.nullcontext)
     ppo = learner()
     ppo.update(sampled(ppo.model), 0)
-    assert abs(ppo.update(sampled(ppo.model, 1), 1)["kl/reference"]) < 1e-5
+    assert abs(ppo.update(sampled(ppo.model, seed=1), 1)["kl/reference"]) < 1e-5
 
 
 def test_a_policy_without_adapters_needs_a_reference():
     with pytest.raises(ValueError, match="needs a reference"):
-        PPO(llama(), None, PPOConfig(), 0)
+        PPO(tiny(), None, PPOConfig(), 0)
 
 
 def test_the_state_goes_on_exactly():
     """Through a file, onto a model that only has the start's weights."""
     whole = learner()
     for number in range(2):
-        whole.update(sampled(llama(), number), number)
+        whole.update(sampled(tiny(), seed=number), number)
     first, file = learner(), io.BytesIO()
-    first.update(sampled(llama(), 0), 0)
+    first.update(sampled(tiny(), seed=0), 0)
     torch.save(first.state_dict(), file)
     file.seek(0)
     state = torch.load(file, weights_only=True)
     assert set(state["adapter"]) == {name for name, p in first.model.named_parameters() if p.requires_grad}
     second = learner()
     second.load_state_dict(state)
-    second.update(sampled(llama(), 1), 1)
+    second.update(sampled(tiny(), seed=1), 1)
     for one, other in ((whole.model, second.model), (whole.critic, second.critic)):
         assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
@@ -275,10 +236,10 @@ def test_settings_that_cannot_be_meant(config, message):
 
 def test_an_unknown_layer_is_named():
     with pytest.raises(RlefError, match=r"no linear layer query; there are: .*q_proj"):
-        add_adapter(llama(), LoraConfig(rank=2, targets=("query", "v_proj")), 0)
+        add_adapter(tiny(), LoraConfig(rank=2, targets=("query", "v_proj")), 0)
 
 
 def test_without_peft_the_remedy_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(RlefError, match=r"pip install 'rlef\[lora\]'"):
-        add_adapter(llama(), LORA, 0)
+        add_adapter(tiny(), LORA, 0)

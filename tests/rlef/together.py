@@ -14,7 +14,7 @@ from rlef.learners.ppo import PPO
 from rlef.policies.lora import add_adapter
 from rlef.ppo_config import LoraConfig, PPOConfig
 from rlef.processes import Processes, joined
-from tests.rlef.test_ppo import REWARDS, TASKS, sampled, tiny
+from tests.rlef.learning import sampled, tiny
 
 CASES = {
     "rlef": {},
@@ -30,7 +30,7 @@ CASES = {
 def learn(processes, rank=0, **fields):
     """Metrics of two updates, and the parameters after them."""
     model = tiny()
-    episodes = sampled(model, REWARDS, TASKS)
+    episodes = sampled(model)
     reference = None if rank else copy.deepcopy(model)
     add_adapter(model, LoraConfig(rank), 0)
     ppo = PPO(model, reference, PPOConfig(learning_rate=1e-4, warmup=0, **fields), 0, processes=processes)
