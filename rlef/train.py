@@ -2,8 +2,7 @@
 
 Every random draw comes from (seed, update) and what the run has recorded, so a run that is resumed from a checkpoint
 goes on as if it had never been stopped. Ctrl-C ends after the update under way with everything saved; a second one ends
-at once. Of several processes
-the first one does the warm start and the evaluations; all share the updates.
+at once. Of several processes the first one does the warm start and the evaluations; all share the updates.
 """
 
 from __future__ import annotations
