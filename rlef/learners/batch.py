@@ -104,22 +104,35 @@ def forward(model: Any, batch: Batch) -> torch.Tensor:
     return hidden
 
 
-def action_logprobs(
+def action_logprobs(model: nn.Module, hidden: torch.Tensor, batch: Batch, temperature: float = 1.0) -> torch.Tensor:
+    """Log-probability of every sampled token, (n, tokens) with 0 elsewhere."""
+    return _chosen(_distributions(model, hidden, batch, temperature), batch)
+
+
+def action_logprobs_and_entropy(
     model: nn.Module, hidden: torch.Tensor, batch: Batch, temperature: float = 1.0
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log-probability of every sampled token, (n, tokens) with 0 elsewhere, and mean entropy at those tokens.
+    """`action_logprobs`, and the mean entropy in nats at the sampled tokens, through which nothing is learned."""
+    every = _distributions(model, hidden, batch, temperature)
+    with torch.no_grad():
+        entropy = -every.exp().mul_(every).sum(-1).mean()
+    return _chosen(every, batch), entropy
 
-    Logits are computed where a token was sampled and nowhere else: with 49,152 entries each they would be most of the
-    memory of an update.
+
+def _distributions(model: nn.Module, hidden: torch.Tensor, batch: Batch, temperature: float) -> torch.Tensor:
+    """(sampled tokens, vocabulary): log-probabilities where a token was sampled and nowhere else.
+
+    With 49,152 entries a token, those of all tokens would be most of the memory of an update.
     """
     row, column = batch.action.nonzero(as_tuple=True)
     head: Any = model.get_output_embeddings()  # type: ignore[operator]
     logits = head(hidden[row, column - 1]).float()
-    if temperature != 1:
-        logits = logits / temperature
-    every = torch.log_softmax(logits, -1)
+    return torch.log_softmax(logits if temperature == 1 else logits / temperature, -1)
+
+
+def _chosen(every: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """(n, tokens): what was sampled of `every`, each at its place."""
+    row, column = batch.action.nonzero(as_tuple=True)
     chosen = every.gather(-1, batch.ids[row, column].to(every.device)[:, None])[:, 0]
-    with torch.no_grad():
-        entropy = -(every.exp() * every).sum(-1).mean()
     spread = torch.zeros(batch.ids.shape, dtype=chosen.dtype, device=chosen.device)
-    return spread.index_put((row.to(chosen.device), column.to(chosen.device)), chosen), entropy
+    return spread.index_put((row.to(chosen.device), column.to(chosen.device)), chosen)

@@ -20,7 +20,14 @@ import torch
 
 from rlef.episode import Episode
 from rlef.errors import RlefError
-from rlef.learners.batch import Batch, action_logprobs, forward, micro_batches, to_batch
+from rlef.learners.batch import (
+    Batch,
+    action_logprobs,
+    action_logprobs_and_entropy,
+    forward,
+    micro_batches,
+    to_batch,
+)
 from rlef.learners.credit import Credit, assign, trimmed, with_contrast
 from rlef.learners.critic import CriticNetwork, make_critic
 from rlef.learners.losses import (
@@ -129,8 +136,8 @@ class PPO:
         """(n, tokens): log-probabilities under rho."""
         if self.reference is None:
             with switched_off(self.model) as start, autocast(start):
-                return action_logprobs(start, forward(start, batch), batch, self.temperature)[0]
-        return action_logprobs(self.reference, forward(self.reference, batch), batch, self.temperature)[0]
+                return action_logprobs(start, forward(start, batch), batch, self.temperature)
+        return action_logprobs(self.reference, forward(self.reference, batch), batch, self.temperature)
 
     @torch.no_grad()
     def _values(self, episodes: Sequence[Episode], everything: Batch) -> torch.Tensor:
@@ -191,7 +198,7 @@ class PPO:
             for batch in micro_batches(episodes, self.processes.share(chosen), config.token_budget):
                 with autocast(self.model):
                     hidden = forward(self.model, batch)
-                    logprobs, entropy = action_logprobs(self.model, hidden, batch, self.temperature)
+                    logprobs, entropy = action_logprobs_and_entropy(self.model, hidden, batch, self.temperature)
                 losses, facts = self._policy_loss(logprobs.cpu(), credit.of_tokens(batch), batch)
                 loss, rows = average(losses, batch.turn_ids, config.average), credit.rows(batch)
                 wrong = value_loss(

@@ -37,7 +37,7 @@ def warm_start(
                 last = torch.tensor([len(episodes[i].turns) - 1 for i in batch.index])
                 batch.turn_ids = torch.where(batch.turn_ids == last[:, None], batch.turn_ids, -1)
                 with autocast(model):
-                    logprobs, _ = action_logprobs(model, forward(model, batch), batch)
+                    logprobs = action_logprobs(model, forward(model, batch), batch)
                 loss = -logprobs.sum() / tokens
                 loss.backward()
                 total += float(loss.detach())

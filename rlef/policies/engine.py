@@ -26,6 +26,9 @@ from rlef.policies.truncation import restrict
 COMPACT_BELOW = 0.75
 """Finished rows leave when fewer than this share of the batch is still running."""
 
+PADDING = 256
+"""Tokens that a batch of prompts may be padded with, before computing another batch is cheaper."""
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -178,28 +181,30 @@ class TransformersEngine:
 
     def _prefill(self, requests: Sequence[Request], room: int) -> tuple[KeyValues, torch.Tensor]:
         """Keys and values of all prompts, and the hidden state at the end of each: (rows, hidden)."""
-        kept = [self._kept.pop(request.key, None) for request in requests]
-        known = [
-            found is not None and list(request.ids[: len(found[1])]) == found[1] and len(found[1]) < len(request.ids)
-            for found, request in zip(kept, requests, strict=True)
-        ]
-        if all(known):
-            fresh = [list(request.ids[len(found[1]) :]) for found, request in zip(kept, requests, strict=True) if found]
-            width = max(len(found[1]) for found in kept if found)
-            capacity = width + max(map(len, fresh)) + room
-            store = KeyValues.gather([(found[0], 0) for found in kept if found], capacity)
-            starts = [len(found[1]) for found in kept if found]
-            return store, self._append(store, fresh, starts)
-        # First turn: a prompt that several rows share is computed once.
-        prompts = list(dict.fromkeys(tuple(request.ids) for request in requests))
-        where = {prompt: i for i, prompt in enumerate(prompts)}
-        longest = max(map(len, prompts))
-        store = KeyValues(self._shape, len(prompts), longest, self._model.dtype, self._model.device)
-        hidden = self._append(store, [list(prompt) for prompt in prompts], [0] * len(prompts))
-        spread = [where[tuple(request.ids)] for request in requests]
-        return store.pick(spread, longest + room), hidden[spread]
+        nothing = KeyValues(self._shape, 1, 0, self._model.dtype, self._model.device)
+        parts: list[tuple[KeyValues, list[int], int]] = []  # what is known, tokens to come, how many came before
+        shared: dict[tuple[int, ...], int] = {}  # a prompt that several rows begin with is computed once
+        spread = []
+        for request in requests:
+            ids = list(request.ids)
+            known, seen = self._kept.pop(request.key, (nothing, []))
+            if not seen or ids[: len(seen)] != seen or len(seen) == len(ids):
+                known, seen = nothing, []
+            place = len(parts) if seen else shared.setdefault(tuple(ids), len(parts))
+            if place == len(parts):
+                parts.append((known, ids[len(seen) :], len(seen)))
+            spread.append(place)
+        hidden: dict[int, torch.Tensor] = {}
+        places: dict[int, tuple[KeyValues, int]] = {}
+        for group in alike([len(new) for _, new, _ in parts]):
+            stores, new, starts = zip(*(parts[i] for i in group), strict=True)
+            store = KeyValues.gather([(one, 0) for one in stores], max(starts) + max(map(len, new)))
+            hidden |= zip(group, self._append(store, new, starts), strict=True)
+            places |= {i: (store, row) for row, i in enumerate(group)}
+        store = KeyValues.gather([places[i] for i in spread], max(len(request.ids) for request in requests) + room)
+        return store, torch.stack([hidden[i] for i in spread])
 
-    def _append(self, store: KeyValues, new: list[list[int]], starts: list[int]) -> torch.Tensor:
+    def _append(self, store: KeyValues, new: Sequence[list[int]], starts: Sequence[int]) -> torch.Tensor:
         """Run new tokens of every row, right-aligned; the hidden state of the last one: (rows, hidden)."""
         width = max(map(len, new))
         ids = torch.zeros((len(new), width), dtype=torch.long)
@@ -252,6 +257,19 @@ class TransformersEngine:
         tokens = torch.searchsorted(cumulative, target, right=True)
         chosen = logprobs.gather(-1, tokens)[:, 0]
         return (tokens if names is None else names.gather(-1, tokens))[:, 0].cpu(), chosen.cpu()
+
+
+def alike(lengths: Sequence[int]) -> list[list[int]]:
+    """Rows in groups of similar length, longest first: each padded to its longest wastes at most `PADDING` tokens."""
+    groups: list[list[int]] = []
+    waste = 0
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        waste += lengths[groups[-1][0]] - lengths[i] if groups else 0
+        if not groups or waste > PADDING:
+            groups.append([])
+            waste = 0
+        groups[-1].append(i)
+    return groups
 
 
 def cast_weights(model: Any, dtype: torch.dtype) -> None:

@@ -73,7 +73,7 @@ def likelihoods(model: Any, items: Sequence[Ids]) -> list[float]:
     with torch.inference_mode():
         for batch in micro_batches(sequences, range(len(sequences)), TOKENS):
             with autocast(model):
-                logprobs, _ = action_logprobs(model, forward(model, batch), batch)
+                logprobs = action_logprobs(model, forward(model, batch), batch)
             for row, total in zip(batch.index, logprobs.double().sum(-1).tolist(), strict=True):
                 found[row] = total
     return found

@@ -40,7 +40,7 @@ def sampled(model, rewards=REWARDS, tasks=TASKS, seed=0):
         blank.append(Episode(str(task), number, tuple(turns), truncated=number == 3))
     batch = to_batch(blank, range(len(blank)))
     with torch.no_grad():
-        logprobs, _ = action_logprobs(model, forward(model, batch), batch)
+        logprobs = action_logprobs(model, forward(model, batch), batch)
     return [
         dataclasses.replace(
             one,

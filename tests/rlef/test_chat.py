@@ -226,7 +226,7 @@ def test_turns_with_prompts_of_their_own_are_samples_of_their_own(attention):
 
     def largest_error():
         with torch.no_grad():
-            scored, _ = action_logprobs(model, forward(model, batch), batch)
+            scored = action_logprobs(model, forward(model, batch), batch)
             errors = []
             for row, episode in enumerate(episodes):
                 for number, turn in enumerate(episode.turns):

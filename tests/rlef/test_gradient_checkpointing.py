@@ -53,7 +53,7 @@ def gradients(model, episodes):
     batch = to_batch(episodes, range(len(episodes)))
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         hidden = forward(model, batch)
-    action_logprobs(model, hidden, batch)[0].sum().backward()
+    action_logprobs(model, hidden, batch).sum().backward()
     return {name: value.grad for name, value in model.named_parameters() if value.grad is not None}, kept
 
 

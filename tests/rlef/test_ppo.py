@@ -134,7 +134,7 @@ def test_rewarded_answers_become_likelier(name):
 
     def score():
         with torch.no_grad():
-            return action_logprobs(model, forward(model, tensors), tensors)[0].sum(-1)
+            return action_logprobs(model, forward(model, tensors), tensors).sum(-1)
 
     before = score()
     for number in range(2):

@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, Gemma2Config, Gemm
 from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import Episode, append_episodes, read_episodes
 from rlef.errors import RlefError
-from rlef.learners.batch import action_logprobs, forward, micro_batches, to_batch
+from rlef.learners.batch import action_logprobs_and_entropy, forward, micro_batches, to_batch
 from rlef.policies.chat import Chat
 from rlef.policies.engine import Request, Sampling, TransformersEngine
 from rlef.policies.load import Policy, load_policy
@@ -99,7 +99,7 @@ def test_the_learner_scores_the_same_tokens(policy, episodes):
     for batch in micro_batches(episodes, range(len(episodes)), 600):
         assert batch.ids.numel() <= 600 or len(batch.index) == 1
         with torch.no_grad():
-            logprobs, entropy = action_logprobs(policy.model, forward(policy.model, batch), batch)
+            logprobs, entropy = action_logprobs_and_entropy(policy.model, forward(policy.model, batch), batch)
         assert torch.allclose(logprobs[batch.action], batch.behaviour[batch.action], atol=1e-4)
         assert not logprobs[~batch.action].any()
         assert entropy > 0

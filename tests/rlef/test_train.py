@@ -221,7 +221,7 @@ def test_warm_start_learns_the_last_response_only(tiny_model, box):
     assert losses[-1] < losses[0] / 2
     batch = to_batch(shown, range(len(shown)))
     with torch.no_grad():
-        logprobs, _ = action_logprobs(policy.model, forward(policy.model, batch), batch)
+        logprobs = action_logprobs(policy.model, forward(policy.model, batch), batch)
     repair = next(i for i, episode in enumerate(shown) if len(episode.turns) == 2)
     first, last = (logprobs[repair][batch.turn_ids[repair] == turn].mean() for turn in (0, 1))
     assert last > first
@@ -264,7 +264,7 @@ def test_rewarded_responses_become_likelier():
 
     def score():
         with torch.no_grad():
-            return action_logprobs(model, forward(model, batch), batch)[0]
+            return action_logprobs(model, forward(model, batch), batch)
 
     before = score()
     learner = PPO(model, copy.deepcopy(model), PPOConfig(learning_rate=1e-4, mini_batches=1, warmup=0), 0)
