@@ -71,6 +71,9 @@ class RolloutConfig:
     """Longest answer in tokens."""
     context: int = 1024
     """Longest conversation in tokens; an episode that outgrows it is truncated."""
+    staleness: Literal[0, 1] = 0
+    """Updates by which the weights that sample are behind those that learn. With 1 the next batch is sampled while
+    this one is learned from, which pays where the two do not share a processor [asynchronous]."""
 
 
 @dataclass(frozen=True)

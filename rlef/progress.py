@@ -80,26 +80,28 @@ class Display:
 
 
 class TrainingView:
-    """Bars of updates, of the rollout and of the learner, and the numbers of the last update."""
+    """Bars of updates, of the rollout and of the learner, which may go on side by side, and the last update's numbers."""
 
     def __init__(self, display: Display, progress: Progress, total: int, done: int) -> None:
         self._display, self._progress, self._total, self._done = display, progress, total, done
         self._updates = progress.add_task("RLEF updates", total=total, completed=done, note="")
-        self._part = progress.add_task("  rollout", total=1, note="")
+        self._rollout = progress.add_task("  rollout", total=1, note="")
+        self._learning = progress.add_task("  learning", total=100, note="")
 
     def end(self) -> None:
-        """Take the bar of the parts away."""
-        self._progress.remove_task(self._part)
+        """Take the bars of the parts away."""
+        for part in (self._rollout, self._learning):
+            self._progress.remove_task(part)
 
     def rollout(self, episodes: int) -> Callable[[int], None]:
         """A callback for episodes that ended."""
-        self._progress.reset(self._part, description="  rollout", total=episodes)
-        return lambda ended: self._progress.update(self._part, advance=ended)
+        self._progress.reset(self._rollout, total=episodes)
+        return lambda ended: self._progress.update(self._rollout, advance=ended)
 
     def learning(self) -> Callable[[float], None]:
         """A callback for the share of the update that is done."""
-        self._progress.reset(self._part, description="  learning", total=100)
-        return lambda share: self._progress.update(self._part, completed=round(100 * share))
+        self._progress.reset(self._learning)
+        return lambda share: self._progress.update(self._learning, completed=round(100 * share))
 
     def update(self, metrics: Mapping[str, float]) -> None:
         """An update is over."""

@@ -30,6 +30,7 @@ from rlef.errors import RlefError
 from rlef.processes import joined
 
 GROWING = ("metrics.jsonl", "episodes.jsonl")
+AHEAD = "ahead.jsonl"
 
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -154,14 +155,27 @@ class Run:
             _write_model(part, model, tokenizer)
 
     @_by_the_first
-    def save_state(self, step: int, model: Any, tokenizer: Any, state: Mapping[str, Any]) -> None:
-        """Replace checkpoints/latest by the learner after `step` updates: model, optimiser, lengths of the files."""
+    def save_state(
+        self, step: int, model: Any, tokenizer: Any, state: Mapping[str, Any], ahead: Sequence[Episode] = ()
+    ) -> None:
+        """Replace checkpoints/latest by the learner after `step` updates: model, optimiser, lengths of the files.
+
+        Args:
+            ahead: episodes that were sampled already for the next update.
+        """
         import torch
 
         lengths = {name: (self.folder / name).stat().st_size for name in GROWING}
         with guard(self.folder), replacing(self.folder / "checkpoints" / "latest") as part:
             _write_model(part, model, tokenizer)
             torch.save({"step": step, "lengths": lengths, "state": dict(state)}, part / "trainer.pt")
+            if ahead:
+                append_episodes(part / AHEAD, ahead)
+
+    def ahead(self) -> list[Episode]:
+        """The episodes that the latest checkpoint has for the next update; none where there is no checkpoint."""
+        path = self.folder / "checkpoints" / "latest" / AHEAD
+        return list(read_episodes(path)) if path.exists() else []
 
     def load_state(self) -> tuple[int, Path, Mapping[str, Any]] | None:
         """(updates done, model folder, state) of the latest checkpoint; cuts the growing files back to it."""

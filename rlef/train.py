@@ -12,14 +12,15 @@ import dataclasses
 import platform
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from importlib.metadata import version
 from typing import Any
 
 from rich.console import Console
 
+from rlef.batches import Batches
 from rlef.checkpoints import decline, keep
 from rlef.config import TrainConfig
-from rlef.curriculum import Learnability, in_turn
 from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import Episode
 from rlef.evaluation.evaluate import evaluate, outcomes_of, usable_tasks
@@ -35,7 +36,7 @@ from rlef.progress import Display
 from rlef.report.curves import draw_curves
 from rlef.report.page import write_report
 from rlef.report.table import result_table
-from rlef.rollout import check_health, collect, starts
+from rlef.rollout import Start, check_health, collect
 from rlef.run import Run, guard
 from rlef.warm_start import teach
 from sandbox import Sandbox
@@ -106,7 +107,8 @@ class _Job:
         add_adapter(policy.model, config.lora, config.seed, lowest_layers(policy.model, config.ppo.frozen_layers))
         sampling = config.rollout
         ppo = PPO(
-            policy.model, reference, config.ppo, config.seed, sampling.temperature, sampling.max_new_tokens, processes
+            policy.model, reference, config.ppo, config.seed, sampling.temperature, sampling.max_new_tokens, processes,
+            stale=bool(sampling.staleness),
         )  # fmt: skip
         saved = run.load_state()
         done = saved[0] if saved else 0
@@ -121,7 +123,8 @@ class _Job:
             engine.load(policy.model)
             self.keep(done)  # the process may have died between saving and keeping
         processes.tell(None)  # files are as they were after `done` updates
-        engine.critic = ppo.critic if config.ppo.critic == "head" else None  # a network's values come later
+        # Values come with the samples where the critic is at hand: no network of its own, and not learning meanwhile.
+        engine.critic = ppo.critic if config.ppo.critic == "head" and not config.rollout.staleness else None
         if done < config.ppo.updates:
             run.forget_result()
             with self.run.timed("updates"):
@@ -185,43 +188,49 @@ class _Job:
         """RLEF updates from `done` on; returns how many are done now."""
         config = self.config
         sampling = Sampling(config.rollout.temperature, 1.0, config.rollout.max_new_tokens)
-        learnability, processes = Learnability(self.tasks), joined()
-        if config.rollout.draw == "learnable":
-            learnability.replay(self.run.episodes())
-        with self.display.training(config.ppo.updates, done) as show, self.interrupt.postponed(processes.count == 1):
-            for number in range(done, config.ppo.updates):
-                started = time.monotonic()
-                if config.rollout.draw == "learnable":
-                    chosen = learnability.draw(config.rollout.tasks, config.seed, number)
-                else:
-                    chosen = in_turn(self.tasks, config.rollout.tasks, config.seed, number)
-                begun = starts(chosen, config.rollout.samples, f"episodes {config.seed} {number}", self.tasks)
-                begun = processes.share(begun)
-                episodes = processes.gather(collect(
+        with (
+            self.display.training(config.ppo.updates, done) as show,
+            self.interrupt.postponed(joined().count == 1),
+        ):
+
+            def sample(number: int, begun: Sequence[Start]) -> list[Episode]:
+                return collect(
                     begun, engine, policy.chat, self.box, sampling=sampling, settings=self.settings,
                     context=self.context(policy), step=number, suite=self.suite, progress=show.rollout(len(begun)),
-                ))  # fmt: skip
-                check_health(episodes)
-                sampled = time.monotonic()
-                metrics = _describe(episodes) | ppo.update(episodes, number, show.learning())
-                engine.load(policy.model)
-                ended = time.monotonic()
-                tokens = sum(len(turn.response_ids) for episode in episodes for turn in episode.turns)
-                metrics |= {
-                    "time/rollout_s": sampled - started,
-                    "time/learn_s": ended - sampled,
-                    "time/sampled_tokens_per_s": tokens / (sampled - started),
-                }
-                learnability.see(episodes)
-                self.run.add_episodes(episodes)
-                self.run.log(number + 1, metrics)
-                show.update(metrics)
-                done = number + 1
-                if done % config.checkpoint_every == 0 or self.interrupt.asked or done == config.ppo.updates:
-                    self.run.save_state(done, policy.model, policy.tokenizer, ppo.state_dict())
-                    self.keep(done)
-                if self.interrupt.asked:
-                    break
+                )  # fmt: skip
+
+            ahead = self.run.ahead() if config.rollout.staleness else []
+            with closing(Batches(self.tasks, config, joined(), sample, self.run.episodes(), ahead)) as batches:
+                for number in range(done, config.ppo.updates):
+                    started = time.monotonic()
+                    batch = batches.take(number)
+                    check_health(batch.episodes)
+                    sampled = time.monotonic()
+                    if config.rollout.staleness and number + 1 < config.ppo.updates:
+                        engine.load(policy.model)
+                        batches.begin(number + 1)
+                    metrics = _describe(batch.episodes) | ppo.update(batch.episodes, number, show.learning())
+                    if not batches.under_way:
+                        engine.load(policy.model)
+                    metrics |= {
+                        "rollout/staleness": float(batch.staleness),
+                        "time/rollout_s": batch.seconds,
+                        "time/waiting_s": sampled - started,
+                        "time/learn_s": time.monotonic() - sampled,
+                        "time/sampled_tokens_per_s": batch.tokens / batch.seconds if batch.seconds else float("nan"),
+                    }
+                    self.run.add_episodes(batch.episodes)
+                    self.run.log(number + 1, metrics)
+                    show.update(metrics)
+                    done = number + 1
+                    if done % config.checkpoint_every == 0 or self.interrupt.asked or done == config.ppo.updates:
+                        begun = batches.ahead()
+                        self.run.save_state(
+                            done, policy.model, policy.tokenizer, ppo.state_dict(), begun.episodes if begun else ()
+                        )
+                        self.keep(done)
+                    if self.interrupt.asked:
+                        break
         return done
 
     def keep(self, done: int) -> None:

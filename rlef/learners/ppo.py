@@ -5,8 +5,8 @@ advantages per turn), then a pass over the batch in mini-batches with the clippe
 nothing. The defaults are the paper's; later papers change the credit or the loss, each by a field of `PPOConfig`.
 
 What differs from the paper, for small machines: the critic is a linear head on the policy's own hidden states, unless
-`critic = "network"` asks for the paper's second network; and since rollouts are synchronous, the policy that sampled
-(pi_b) is the policy at the start of the update (pi_old). Where a run is too short to learn a critic,
+`critic = "network"` asks for the paper's second network; and the policy that sampled (pi_b) is the policy at the start
+of the update (pi_old) unless rollouts are asynchronous (`stale`). Where a run is too short to learn a critic,
 `baseline = "leave_one_out"` compares a return with the other samples of the task instead.
 """
 
@@ -62,15 +62,16 @@ class PPO:
         model: the policy, a causal language model with float32 weights; trained in place.
         reference: frozen start policy rho; None where the policy has adapters: switched off, it is rho.
         temperature, max_new_tokens: of the sampling.
+        stale: whether episodes may be of an older policy than the one an update begins with.
         processes: that learn together, each from its share of the same episodes; this one alone when None.
     """
 
     def __init__(
         self, model: Any, reference: Any, config: PPOConfig, seed: int, temperature: float = 1.0,
-        max_new_tokens: int = 64, processes: Processes | None = None,
+        max_new_tokens: int = 64, processes: Processes | None = None, stale: bool = False,
     ) -> None:  # fmt: skip
         self.model, self.config, self.seed, self.temperature = model, config, seed, temperature
-        self.max_new_tokens, self.processes = max_new_tokens, processes or Processes()
+        self.max_new_tokens, self.processes, self.stale = max_new_tokens, processes or Processes(), stale
         if reference is None and not has_adapter(model):
             raise ValueError("a policy without adapters needs a reference")
         self.reference = reference
@@ -104,7 +105,8 @@ class PPO:
         everything = to_batch(kept, range(len(kept)))  # turn-level tensors of the whole batch
         turns = everything.turns
         log_ratio = self._log_ratio(kept, turns.shape[1], lambda share: progress(0.25 * share))
-        sampled = config.value == "turn" and config.critic == "head"  # then values came with the samples
+        # Then values came with the samples.
+        sampled = config.value == "turn" and config.critic == "head" and not self.stale
         values = None if sampled else self._values(kept, everything)
         credit = assign(kept, everything, log_ratio, config, values)
         metrics = {
@@ -167,18 +169,31 @@ class PPO:
         values: torch.Tensor = self.critic(states[torch.arange(len(batch.index))[:, None], batch.value_at]).cpu()
         return values
 
+    @torch.no_grad()
+    def _old_logprobs(self, episodes: Sequence[Episode]) -> torch.Tensor | None:
+        """(episodes, tokens): log-probabilities under pi_old; None where it is the policy that sampled."""
+        if not self.stale:
+            return None
+        old = torch.zeros(to_batch(episodes, range(len(episodes))).ids.shape)
+        for batch in micro_batches(episodes, self.processes.share(range(len(episodes))), 2 * self.config.token_budget):
+            with autocast(self.model):
+                logprobs = action_logprobs(self.model, forward(self.model, batch), batch, self.temperature)
+            old[batch.index, : logprobs.shape[1]] = logprobs.cpu()
+        self.processes.add([old])
+        return old
+
     def _policy_loss(
-        self, logprobs: torch.Tensor, advantages: torch.Tensor, batch: Batch
+        self, logprobs: torch.Tensor, old: torch.Tensor, advantages: torch.Tensor, batch: Batch
     ) -> tuple[torch.Tensor, Facts]:
-        """(n, tokens): the policy loss of every token; pi_old is the policy that sampled."""
-        low, high, old = self.config.clip, self.config.clip_high or None, batch.behaviour
+        """(n, tokens): the policy loss of every token; the ratios of RLEF's rivals are with the policy that sampled."""
+        low, high, behaviour = self.config.clip, self.config.clip_high or None, batch.behaviour
         match self.config.loss:
             case "ppo":
-                return policy_loss(logprobs, old, old, advantages, batch.action, low, high)
+                return policy_loss(logprobs, old, behaviour, advantages, batch.action, low, high)
             case "gspo":
-                return sequence_policy_loss(logprobs, old, advantages, batch.turn_ids, low, high)
+                return sequence_policy_loss(logprobs, behaviour, advantages, batch.turn_ids, low, high)
             case "cispo":
-                return clipped_weight_loss(logprobs, old, advantages, batch.action, low, high)
+                return clipped_weight_loss(logprobs, behaviour, advantages, batch.action, low, high)
 
     def _learn(
         self, episodes: Sequence[Episode], credit: Credit, number: int, progress: Callable[[float], None]
@@ -187,6 +202,7 @@ class PPO:
         config, size = self.config, len(episodes)
         rng, parts = random.Random(f"update {self.seed} {number}"), min(self.config.mini_batches, len(episodes))
         orders = [rng.sample(range(size), size) for _ in range(config.passes)]
+        every_old = self._old_logprobs(episodes)
         sums: dict[str, float] = {"policy": 0.0, "value": 0.0, "approx_kl": 0.0, "clipped": 0.0, "entropy": 0.0}
         units = steps = tokens = done = 0
         norms: list[float] = []
@@ -199,7 +215,8 @@ class PPO:
                 with autocast(self.model):
                     hidden = forward(self.model, batch)
                     logprobs, entropy = action_logprobs_and_entropy(self.model, hidden, batch, self.temperature)
-                losses, facts = self._policy_loss(logprobs.cpu(), credit.of_tokens(batch), batch)
+                old = batch.behaviour if every_old is None else every_old[batch.index, : batch.ids.shape[1]]
+                losses, facts = self._policy_loss(logprobs.cpu(), old, credit.of_tokens(batch), batch)
                 loss, rows = average(losses, batch.turn_ids, config.average), credit.rows(batch)
                 wrong = value_loss(
                     self._estimates(batch, hidden), rows.values, rows.returns, rows.steps, config.value_clip
