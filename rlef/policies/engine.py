@@ -2,9 +2,9 @@
 
 `generate` of transformers grows its cache by copying it at every step, samples with one random number per entry of the
 vocabulary and keeps finished rows to the end. Here the cache is taken once, a prompt that several rows share is
-computed once, finished rows leave the batch, the keys and values of a dialogue are kept for its next turn, and one
-random number per token is enough (inverse of the cumulative distribution). Each response has its own seed, so it does
-not depend on what else is in the batch, up to the rounding of the machine's matrix products.
+computed once and with others of its length, finished rows leave the batch, the keys and values of a dialogue are kept
+for its next turn, and one random number per token is enough (inverse of the cumulative distribution). Each response has
+its own seed, so it does not depend on what else is in the batch, up to the rounding of the machine's matrix products.
 """
 
 from __future__ import annotations

@@ -1,9 +1,12 @@
 """Tokens in, tokens out: what was sampled is what is stored, what is stored is what the learner scores."""
 
 import random
+from itertools import pairwise
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer, Gemma2Config, Gemma2ForCausalLM
 
 from rlef.envs.dialogue import DialogueSettings
@@ -11,7 +14,7 @@ from rlef.episode import Episode, append_episodes, read_episodes
 from rlef.errors import RlefError
 from rlef.learners.batch import action_logprobs_and_entropy, forward, micro_batches, to_batch
 from rlef.policies.chat import Chat
-from rlef.policies.engine import Request, Sampling, TransformersEngine
+from rlef.policies.engine import PADDING, Request, Sampling, TransformersEngine, alike
 from rlef.policies.load import Policy, load_policy
 from rlef.policies.truncation import nucleus
 from rlef.rollout import Start, collect
@@ -134,6 +137,41 @@ def test_small_batches_give_the_same(policy, engine, episodes):
     small = TransformersEngine(policy.model, policy.chat.stop_ids, torch.float32, batch=3)
     for sample, episode in zip(small.generate(requests, SAMPLING), episodes, strict=True):
         assert sample.ids == episode.turns[0].response_ids
+
+
+@given(st.lists(st.integers(1, 600), min_size=1, max_size=40))
+def test_prompts_are_computed_with_others_of_their_length(lengths):
+    groups = alike(lengths)
+    assert sorted(i for group in groups for i in group) == list(range(len(lengths)))
+    padding = [sum(max(lengths[i] for i in group) - lengths[i] for i in group) for group in groups]
+    assert max(padding) <= PADDING
+    # No two neighbours could have been one.
+    for some, others in pairwise(groups):
+        assert sum(lengths[some[0]] - lengths[i] for i in [*some, others[0]]) > PADDING
+
+
+def test_long_and_short_prompts_new_and_known_in_one_batch(engine):
+    """A dialogue that goes on, one with much to read, and new ones of which two are the same."""
+    rng = random.Random(0)
+    texts = [[rng.randrange(1000, 4000) for _ in range(size)] for size in (20, 25, 30, 400)]
+
+    def ask(requests):
+        return [(one.ids, one.logprobs) for one in engine.generate(requests, SAMPLING)]
+
+    engine.forget()
+    [first] = engine.generate([Request((0,), texts[0], (0, 0))], SAMPLING)
+    known = [*texts[0], *first.ids]
+    requests = [
+        Request((0,), [*known, *texts[1]], (0, 1)), Request((1,), [*texts[1], *texts[3]], (1, 0)),
+        Request((2,), texts[2], (2, 0)), Request((3,), texts[2], (3, 0)),
+    ]  # fmt: skip
+    together = ask(requests)
+    assert len(alike([len(request.ids) for request in requests])) > 1
+    engine.forget()
+    for request, (ids, logprobs) in zip(requests, together, strict=True):
+        [(own, exact)] = ask([request])
+        assert own == ids
+        assert exact == pytest.approx(logprobs, abs=1e-4)
 
 
 def test_context_overflow_truncates(policy, engine, box):
