@@ -80,7 +80,7 @@ class Display:
 
 
 class TrainingView:
-    """Bars of updates, of the rollout and of the learner, which may go on side by side, and the last update's numbers."""
+    """Bars of updates, of rollout and learner, which may go on side by side, and the numbers of the last update."""
 
     def __init__(self, display: Display, progress: Progress, total: int, done: int) -> None:
         self._display, self._progress, self._total, self._done = display, progress, total, done
