@@ -25,7 +25,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-sys.path[:1] = [str(Path(__file__).parents[1])]
+sys.path.insert(1, str(Path(__file__).parents[1]))  # for tests/, which is not installed
 
 from sandbox import Execution, Limits, Program, Sandbox, Submission  # noqa: E402
 from tasks import Task, judge_many, load_suite  # noqa: E402

@@ -21,12 +21,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path[:1] = [str(Path(__file__).parents[1])]
-
-from sandbox import Limits, Program, Sandbox, Status, Submission  # noqa: E402
-from sandbox.attacks import CORPUS  # noqa: E402
-from sandbox.attacks.attack import Attack, slot_lost  # noqa: E402
-from sandbox.backends.owner import owner_label  # noqa: E402
+from sandbox import Limits, Program, Sandbox, Status, Submission
+from sandbox.attacks import CORPUS
+from sandbox.attacks.attack import Attack, slot_lost
+from sandbox.backends.owner import owner_label
 
 OUT = Path(__file__).with_suffix(".json")
 ECHO = Program("print(input()[::-1])")

@@ -22,19 +22,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-sys.path[:1] = [str(Path(__file__).parents[1])]
-
-from rlef.config import EvaluationConfig  # noqa: E402
-from rlef.episode import Episode  # noqa: E402
-from rlef.evaluation.command import model_of  # noqa: E402
-from rlef.evaluation.config import EvalConfig  # noqa: E402
-from rlef.evaluation.intervals import bootstrap  # noqa: E402
-from rlef.evaluation.ledger import Ledger, ledger_path  # noqa: E402
-from rlef.evaluation.metrics import outcomes_of, solved_final, solved_first  # noqa: E402
-from rlef.evaluation.players import player  # noqa: E402
-from sandbox import Sandbox  # noqa: E402
-from tasks import Suite, Task  # noqa: E402
-from tasks.starter import build, levels_of, splits  # noqa: E402
+from rlef.config import EvaluationConfig
+from rlef.episode import Episode
+from rlef.evaluation.command import model_of
+from rlef.evaluation.config import EvalConfig
+from rlef.evaluation.intervals import bootstrap
+from rlef.evaluation.ledger import Ledger, ledger_path
+from rlef.evaluation.metrics import outcomes_of, solved_final, solved_first
+from rlef.evaluation.players import players
+from sandbox import Sandbox
+from tasks import Suite, Task
+from tasks.starter import build, levels_of, splits
 
 MEASURES = ("lines", "branches", "loop_depth")
 
@@ -60,7 +58,7 @@ def main() -> None:
         suite=f"starter:{options.levels}", seed=options.seed, out=options.runs, turn_limit=options.turns,
         max_new_tokens=options.tokens, context=1024 + options.turns * options.tokens, evaluation=evaluation,
     )  # fmt: skip
-    who = player(model_of(options.model), config, Suite(config.suite, {"chosen": tasks}))
+    [who] = players(model_of(options.model), config, [Suite(config.suite, {"chosen": tasks})])
     with (
         Sandbox(slots=config.slots) as box,
         closing(Ledger(ledger_path(config, who.identity, config.suite))) as ledger,

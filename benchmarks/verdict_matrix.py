@@ -10,16 +10,13 @@ wrong by construction: each gives another sum than asked for, or none.
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
-sys.path[:1] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+from peers import ADD, ASSERTION, PEERS, ask, installed
 
-from peers import ADD, ASSERTION, PEERS, ask, installed  # noqa: E402
-
-from sandbox import Limits, Program, Sandbox  # noqa: E402
-from tasks.judge import judge_many  # noqa: E402
-from tasks.task import AssertTest, CallTest, Task  # noqa: E402
+from sandbox import Limits, Program, Sandbox
+from tasks.judge import judge_many
+from tasks.task import AssertTest, CallTest, Task
 
 OUT = Path(__file__).with_suffix(".json")
 RIGHT: dict[str, str] = {

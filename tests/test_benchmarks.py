@@ -1,0 +1,23 @@
+"""Benchmarks run rarely; that they still load is seen at every change."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+LOAD = """
+import importlib, pathlib, sys
+folder = pathlib.Path(sys.argv[1])
+sys.path[:1] = [str(folder)]  # as for a script that is run from there
+for path in sorted(folder.glob("*.py")):
+    importlib.import_module(path.stem)
+    print(path.stem)
+"""
+
+
+def test_every_benchmark_loads():
+    found = subprocess.run(
+        [sys.executable, "-c", LOAD, str(ROOT / "benchmarks")], capture_output=True, text=True, check=False, cwd="/"
+    )
+    assert found.returncode == 0, found.stderr
+    assert len(found.stdout.split()) == len(list((ROOT / "benchmarks").glob("*.py"))) > 10
