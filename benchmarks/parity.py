@@ -27,10 +27,10 @@ from typing import Any
 
 sys.path.insert(1, str(Path(__file__).parents[1]))  # for tests/, which is not installed
 
-from sandbox import Execution, Limits, Program, Sandbox, Submission  # noqa: E402
-from tasks import Task, judge_many, load_suite  # noqa: E402
-from tasks.formats import codeio  # noqa: E402
-from tests.sandbox.programs import DATA, PROGRAMS  # noqa: E402
+from sandbox import Execution, Limits, Program, Sandbox, Submission
+from tasks import Task, judge_many, load_suite
+from tasks.formats import codeio
+from tests.sandbox.programs import DATA, PROGRAMS
 
 OUT = Path(__file__).with_suffix(".json")
 SUITES = {
