@@ -170,10 +170,8 @@ class PPO:
         return values
 
     @torch.no_grad()
-    def _old_logprobs(self, episodes: Sequence[Episode]) -> torch.Tensor | None:
-        """(episodes, tokens): log-probabilities under pi_old; None where it is the policy that sampled."""
-        if not self.stale:
-            return None
+    def _old_logprobs(self, episodes: Sequence[Episode]) -> torch.Tensor:
+        """(episodes, tokens): log-probabilities under the policy as it is."""
         old = torch.zeros(to_batch(episodes, range(len(episodes))).ids.shape)
         for batch in micro_batches(episodes, self.processes.share(range(len(episodes))), 2 * self.config.token_budget):
             with autocast(self.model):
@@ -185,15 +183,15 @@ class PPO:
     def _policy_loss(
         self, logprobs: torch.Tensor, old: torch.Tensor, advantages: torch.Tensor, batch: Batch
     ) -> tuple[torch.Tensor, Facts]:
-        """(n, tokens): the policy loss of every token; the ratios of RLEF's rivals are with the policy that sampled."""
-        low, high, behaviour = self.config.clip, self.config.clip_high or None, batch.behaviour
+        """(n, tokens): the policy loss of every token."""
+        low, high = self.config.clip, self.config.clip_high or None
         match self.config.loss:
             case "ppo":
-                return policy_loss(logprobs, old, behaviour, advantages, batch.action, low, high)
+                return policy_loss(logprobs, old, batch.behaviour, advantages, batch.action, low, high)
             case "gspo":
-                return sequence_policy_loss(logprobs, behaviour, advantages, batch.turn_ids, low, high)
+                return sequence_policy_loss(logprobs, old, advantages, batch.turn_ids, low, high)
             case "cispo":
-                return clipped_weight_loss(logprobs, behaviour, advantages, batch.action, low, high)
+                return clipped_weight_loss(logprobs, old, advantages, batch.action, low, high)
 
     def _learn(
         self, episodes: Sequence[Episode], credit: Credit, number: int, progress: Callable[[float], None]
@@ -202,7 +200,8 @@ class PPO:
         config, size = self.config, len(episodes)
         rng, parts = random.Random(f"update {self.seed} {number}"), min(self.config.mini_batches, len(episodes))
         orders = [rng.sample(range(size), size) for _ in range(config.passes)]
-        every_old = self._old_logprobs(episodes)
+        # Only RLEF's loss tells pi_old from the policy that sampled; the others' ratios are with that one.
+        pi_old = self._old_logprobs(episodes) if self.stale and config.loss == "ppo" else None
         sums: dict[str, float] = {"policy": 0.0, "value": 0.0, "approx_kl": 0.0, "clipped": 0.0, "entropy": 0.0}
         units = steps = tokens = done = 0
         norms: list[float] = []
@@ -215,7 +214,7 @@ class PPO:
                 with autocast(self.model):
                     hidden = forward(self.model, batch)
                     logprobs, entropy = action_logprobs_and_entropy(self.model, hidden, batch, self.temperature)
-                old = batch.behaviour if every_old is None else every_old[batch.index, : batch.ids.shape[1]]
+                old = batch.behaviour if pi_old is None else pi_old[batch.index, : batch.ids.shape[1]]
                 losses, facts = self._policy_loss(logprobs.cpu(), old, credit.of_tokens(batch), batch)
                 loss, rows = average(losses, batch.turn_ids, config.average), credit.rows(batch)
                 wrong = value_loss(

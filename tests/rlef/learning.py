@@ -1,13 +1,16 @@
-"""What tests of the learner share: a tiny model and episodes that it might have sampled."""
+"""What tests of the learner share: a tiny model, episodes that it might have sampled, and a run that is killed."""
 
 import dataclasses
 import random
 
+import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from rlef.episode import Episode, Turn
 from rlef.learners.batch import action_logprobs, forward, to_batch
+from rlef.learners.ppo import PPO
+from rlef.train import train
 
 REWARDS = [[1.0], [0.0, -1.0], [-0.2, 1.0], [0.0, 0.0], [1.0], [-1.0], [0.0, 1.0], [0.0, -1.0]]
 TASKS = [0, 0, 0, 0, 1, 1, 1, 1]
@@ -51,3 +54,24 @@ def sampled(model, rewards=REWARDS, tasks=TASKS, seed=0):
         )
         for i, one in enumerate(blank)
     ]
+
+
+def killed_in_update(run, number, monkeypatch, last_words=lambda: None):
+    """Train until `run` has learned in its `number`-th update from now, and recorded nothing of it."""
+    update, calls = PPO.update, []
+
+    class Killed(BaseException):
+        pass
+
+    def die(self, *args):
+        metrics = update(self, *args)
+        calls.append(1)
+        if len(calls) == number:
+            last_words()
+            raise Killed
+        return metrics
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PPO, "update", die)
+        with pytest.raises(Killed):
+            train(run)

@@ -17,7 +17,7 @@ from rlef.processes import Processes
 from rlef.run import Run
 from rlef.train import train
 from tasks import load_suite
-from tests.rlef.learning import sampled, tiny
+from tests.rlef.learning import killed_in_update, sampled, tiny
 from tests.rlef.test_train import episodes, numbers, small
 
 
@@ -53,24 +53,20 @@ def test_the_sampler_is_one_update_behind(finished):
 @pytest.mark.parametrize("updates_done", [1, 2])
 def test_after_a_kill_the_numbers_are_the_same(finished, tiny_model, tmp_path, monkeypatch, updates_done):
     run = Run.create(stale(tiny_model, tmp_path))
-    update, calls = PPO.update, []
-
-    class Killed(BaseException):
-        pass
-
-    def die(self, *args):
-        calls.append(1)
-        if len(calls) > updates_done:
-            raise Killed
-        return update(self, *args)
-
-    monkeypatch.setattr(PPO, "update", die)
-    with pytest.raises(Killed):
-        train(run)
-    monkeypatch.undo()
+    killed_in_update(run, updates_done + 1, monkeypatch)
     train(Run.open(run.folder))
     assert numbers(run) == numbers(finished)
     assert episodes(run) == episodes(finished)
+
+
+@pytest.mark.parametrize("loss", ["gspo", "cispo"])
+def test_the_rivals_compare_with_the_policy_that_sampled(loss, monkeypatch):
+    """So for them nothing is computed again."""
+    made = sampled(tiny())
+    monkeypatch.setattr(PPO, "_old_logprobs", None)
+    model = tiny()
+    config = PPOConfig(loss=loss, baseline="group", learning_rate=1e-3)
+    assert PPO(model, copy.deepcopy(model), config, 0, stale=True).update(made, 0)["learn/episodes"] == 8
 
 
 @pytest.mark.parametrize("draw", ["in_turn", "learnable"])

@@ -21,7 +21,7 @@ from rlef.policies.lora import add_adapter, has_adapter, merge, merged, merged_w
 from rlef.ppo_config import LoraConfig, PPOConfig
 from rlef.run import Run
 from rlef.train import train
-from tests.rlef.learning import sampled, tiny
+from tests.rlef.learning import killed_in_update, sampled, tiny
 
 LORA = LoraConfig(rank=4)
 IDS = torch.arange(12)[None]
@@ -169,22 +169,8 @@ def test_a_run_and_the_same_run_killed(tiny_model, tmp_path, box, monkeypatch):
     """Warm start and RL; the checkpoints are plain models; the killed run ends with the same parameters."""
     whole = Run.create(small(tiny_model, tmp_path / "whole"))
     train(whole)
-    update, calls = PPO.update, []
-
-    class Killed(BaseException):
-        pass
-
-    def die(self, *args):
-        calls.append(1)
-        if len(calls) == 3:
-            raise Killed
-        return update(self, *args)
-
     run = Run.create(small(tiny_model, tmp_path / "killed"))
-    monkeypatch.setattr(PPO, "update", die)
-    with pytest.raises(Killed):
-        train(run)
-    monkeypatch.undo()
+    killed_in_update(run, 3, monkeypatch)
     train(Run.open(run.folder))
     assert numbers(run) == numbers(whole)
     states = [

@@ -36,6 +36,7 @@ from rlef.run import Run, guard, replacing
 from rlef.train import train
 from sandbox import Program
 from tasks import load_suite
+from tests.rlef.learning import killed_in_update
 
 DIALOGUE = DialogueSettings(turn_limit=2)
 
@@ -112,24 +113,12 @@ def test_resume_after_a_kill_ends_with_the_same_numbers(finished, tiny_model, tm
     """The process dies in the middle of an update, with half a line written and an update half learned."""
     whole, _ = finished
     run = Run.create(small(tiny_model, tmp_path))
-    update, calls = PPO.update, []
 
-    class Killed(BaseException):
-        pass
+    def half_a_line():
+        with (run.folder / "episodes.jsonl").open("a") as file:
+            file.write('{"half": ')
 
-    def remember(self, *args):
-        metrics = update(self, *args)
-        calls.append(1)
-        if len(calls) > updates_done:
-            with (run.folder / "episodes.jsonl").open("a") as file:
-                file.write('{"half": ')
-            raise Killed
-        return metrics
-
-    monkeypatch.setattr(PPO, "update", remember)
-    with pytest.raises(Killed):
-        train(run)
-    monkeypatch.undo()
+    killed_in_update(run, updates_done + 1, monkeypatch, half_a_line)
     train(Run.open(run.folder))
     assert numbers(run) == numbers(whole)
     assert episodes(run) == episodes(whole)
