@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.attacks.attack import LEAVE, LOOK, Attack, text
+from sandbox.attacks.attack import LEAVE, LOOK, Attack, not_strict, text
 
 LEFTOVERS: tuple[Attack, ...] = (
     Attack(
@@ -59,6 +59,21 @@ LEFTOVERS: tuple[Attack, ...] = (
         """),
         off=("namespaces", "cleanup"),
         inputs=(LEAVE, LOOK),
+    ),
+    Attack(
+        "process-numbers-for-the-next-run",
+        text("""
+            import os
+            if input() == 'leave':
+                for _ in range(40):
+                    child = os.fork()
+                    if child == 0: os._exit(0)
+                    os.waitpid(child, 0)
+            elif os.getpid() > 40: print('ESCAPED', os.getpid())
+        """),
+        off=("namespaces",),
+        inputs=(LEAVE, LOOK),
+        skip=not_strict,
     ),
     Attack(
         "interpreter-for-the-next-run",

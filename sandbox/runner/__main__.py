@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from sandbox import protocol
-from sandbox.runner import cgroup, cleanup, isolation, kernel, seccomp, spawner
+from sandbox.runner import cleanup, isolation, kernel, seccomp
 from sandbox.runner.supervisor import Run, SlotBroken, Supervisor, memory_file, seal
 
 _SILENCE_S = 30.0
@@ -217,14 +217,12 @@ def main() -> NoReturn:
     if strict:
         with contextlib.suppress(OSError):
             kernel.unmount("/dev/mqueue")  # a writable area nobody needs
-    spawner_pid, control = spawner.start()
-    group = cgroup.best_group(spawner_pid)
+    supervisor = Supervisor(strict, host.glance)
     cleanup.wipe()
-    supervisor = Supervisor(spawner_pid, control, group, strict, host.glance)
     host.send(
         {
-            "op": "hello", "version": protocol.VERSION, "mode": "strict" if strict else "basic", "cgroup": group.name,
-            "seccomp": seccomp.supported(), "python": sys.version.split()[0],
+            "op": "hello", "version": protocol.VERSION, "mode": "strict" if strict else "basic",
+            "cgroup": supervisor.group, "seccomp": seccomp.supported(), "python": sys.version.split()[0],
         }
     )  # fmt: skip
     submission: Submission | None = None
@@ -235,6 +233,9 @@ def main() -> NoReturn:
             if header["op"] == "load":
                 if submission is not None:
                     submission.close()
+                if "namespaces" in header["without"]:
+                    supervisor.close()
+                    supervisor = Supervisor(False, host.glance)
                 submission = Submission(supervisor, header, blobs[0], next_uid)
             elif header["op"] == "run" and submission is not None and header["id"] == submission.id:
                 run = _run(supervisor, submission, host, blobs[0], next_uid)

@@ -92,7 +92,7 @@ class OwnGroupV1(Group):
         _write("memory.limit_in_bytes", str(self._base + memory_bytes), memory)
         _write("memory.max_usage_in_bytes", "0", memory)
         _write("cpuacct.usage", "0", self._group["cpuacct"])
-        _write("pids.max", str(processes + 2), self._group["pids"])  # the spawner and the init of the run
+        _write("pids.max", str(processes + 1), self._group["pids"])  # and the spawner
         self._kills = self._memory_kills()
 
     def _memory_kills(self) -> int:
@@ -146,7 +146,7 @@ class OwnGroupV2(Group):
         self._limit, self._sampled = memory_bytes, 0
         self._base = int(_read("memory.current", self._group))
         _write("memory.max", str(self._base + memory_bytes), self._group)
-        _write("pids.max", str(processes + 2), self._group)
+        _write("pids.max", str(processes + 1), self._group)  # and the spawner
         if self._peak is not None:
             os.pwrite(self._peak, b"0", 0)
         self._cpu = _field(_read("cpu.stat", self._group), "usage_usec")

@@ -6,8 +6,8 @@ The program serves calls; the driver has stand-ins for its functions. Everything
 
 from __future__ import annotations
 
+import _thread
 import builtins
-import threading
 import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -78,7 +78,7 @@ class Driver:
     def __init__(self, talk: Talk, leave: Callable[[], NoReturn]) -> None:
         self._talk = talk
         self._leave = leave
-        self._turn = threading.Lock()
+        self._turn = _thread.allocate_lock()
         self._raised: tuple[BaseException, str] | None = None
 
     def names(self) -> dict[str, Any]:

@@ -1,14 +1,12 @@
 """The fences around one run, built by the process itself between fork and the first line of the program.
 
-`enter_namespaces` runs in the init of the run (strict mode): private processes, mounts and IPC, fresh writable areas.
-`confine` runs in the program's own process: session, descriptors, limits, uid, system call filter. Nothing here runs
-after hostile code has started. `without` names defences to leave out; only the attack corpus uses it, to prove that
-each one matters.
+`enter_namespaces` (strict mode) gives it mounts and IPC of its own and fresh writable areas; `confine` a session,
+limits, a uid, a system call filter, and takes descriptors away. Nothing here runs after hostile code has started.
+`without` names defences to leave out; only the attack corpus uses it, to prove that each one matters.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
 import signal
@@ -31,16 +29,26 @@ def has_other_users() -> bool:
         return sum(int(line.split()[2]) for line in file) > 1
 
 
-def enter_namespaces(uid: int, without: Collection[str]) -> None:
-    """Private mounts and IPC for this process, which is already the first of its pid namespace."""
-    kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC)
+def settle() -> int:
+    """Make the calling process, the first of the pid namespace of all runs, at home in it.
+
+    Returns a descriptor of the namespace's pid counter. It is set back before every run, which else could tell the next
+    one something by the number of processes it starts.
+    """
+    kernel.unshare(kernel.CLONE_NEWNS)
     kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
+    kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC, "hidepid=2")
+    return os.open("/proc/sys/kernel/ns_last_pid", os.O_WRONLY | os.O_CLOEXEC)
+
+
+def enter_namespaces(uid: int, without: Collection[str]) -> None:
+    """Private mounts and IPC for this process and its children, with fresh writable areas."""
+    kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC)
     if "cleanup" not in without:
         options = f"size={AREA_BYTES},nr_inodes={AREA_INODES},mode=0700,uid={uid},gid={uid}"
         flags = kernel.MS_NOSUID | kernel.MS_NODEV
         for area in WRITABLE:
             kernel.mount("tmpfs", area, "tmpfs", flags, options)
-    kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC, "hidepid=2")
 
 
 def redirect(stdin: int, stdout: int, stderr: int) -> None:
@@ -51,10 +59,12 @@ def redirect(stdin: int, stdout: int, stderr: int) -> None:
 
 def place_file(name: str, content: bytes, uid: int) -> None:
     """Put a file of the run's own into the box, before anything hostile runs there."""
-    path = f"{BOX}/{name}"
-    with contextlib.suppress(FileNotFoundError):
+    path, how = f"{BOX}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        fd = os.open(path, how, 0o600)
+    except FileExistsError:
         os.unlink(path)
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        fd = os.open(path, how, 0o600)
     try:
         os.fchown(fd, uid, uid)
         while content:
@@ -78,8 +88,9 @@ def confine(request: dict[str, Any], keep: Collection[int], system_calls: Filter
     os.setsid()
     if "descriptors" not in without:
         close_all_but(keep)
-    with open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
-        file.write(b"1000")
+    wish = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+    os.write(wish, b"1000")
+    os.close(wish)
     os.umask(0o077)
     os.chdir(BOX)
     if "uid" not in without:

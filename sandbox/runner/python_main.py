@@ -14,10 +14,8 @@ import gc
 import io
 import json
 import os
-import random
 import signal
 import sys
-import threading
 import types
 from typing import Any, NoReturn
 
@@ -32,7 +30,9 @@ PRELOAD = (
     "queue", "random", "re", "statistics", "string", "struct", "sys", "textwrap", "threading", "time", "traceback",
     "types", "typing",
 )  # fmt: skip
-
+_HANDLERS: list[dict[str, Any]] = []
+"""What these modules want done at a fork. It would be a third of the price of a run, so it is for forks of the
+program's own, and the fork that becomes the program, which was never more than one thread, does what it needs of it."""
 
 # The program runs one frame below this text, so that its stack and its depth of recursion are a program's own.
 _TOP = """
@@ -70,6 +70,7 @@ def begin(source: bytes, facts: dict[str, Any]) -> PythonMain:
 
 def renewed() -> PythonMain:
     """`begin` in a new interpreter, which finds the facts in its last argument and the source in its folder."""
+    _cover()
     facts = json.loads(sys.argv[1])
     for name in ("report", "ear"):
         if facts[name] is not None:
@@ -79,11 +80,29 @@ def renewed() -> PythonMain:
 
 
 def preload() -> None:
-    """Import the common modules and put what exists out of the garbage collector's sight, before any fork."""
+    """Do before any fork what else every run would do: what a fork touches is copied, page by page."""
+    register, os.register_at_fork = os.register_at_fork, lambda **handlers: _HANDLERS.append(handlers)
     for name in PRELOAD:
         __import__(name)
+    os.register_at_fork = register
+    held = [os.dup(fd) for fd in range(3)]
+    streams = os.memfd_create("stdin"), *os.pipe()  # of the kinds a run has
+    for fd, stream in enumerate((streams[0], streams[2], streams[2])):
+        os.dup2(stream, fd)
+    _cover()
+    for fd, own in enumerate(held):
+        os.dup2(own, fd)
+    for fd in (*held, *streams):
+        os.close(fd)
     gc.collect()
-    gc.freeze()
+    gc.freeze()  # out of the garbage collector's sight
+
+
+def _cover() -> None:
+    """Put new standard streams on the descriptors and hide our own modules."""
+    _new_streams()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
+        del sys.modules[name]
 
 
 class PythonMain:
@@ -97,7 +116,6 @@ class PythonMain:
         self._part = part
         self._exit_code = 0
         self._interrupted = False
-        _new_streams()
         try:
             self.code = compile(source, file_name, "exec", dont_inherit=True)
         except BaseException as error:
@@ -105,13 +123,14 @@ class PythonMain:
             flush()
             write_all(report, b"C" + f"{type(error).__name__}: {error}".encode(errors="replace")[:4096])
             os._exit(1)
+        if _HANDLERS:
+            sys.modules["random"].seed()
+            for handlers in _HANDLERS:
+                os.register_at_fork(**handlers)
         self._main = _new_main("__main__" if part is None else part.module, file_name)
         self.namespace = self._main.__dict__
         if part is not None:
             part.before(self.namespace)
-        for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
-            del sys.modules[name]
-        random.seed()
         write_all(report, b"R")
         if part is None:
             os.close(report)
@@ -142,7 +161,8 @@ class PythonMain:
             except BaseException as error:
                 self.failed(error)
         try:
-            threading._shutdown()  # type: ignore[attr-defined]
+            if threading := sys.modules.get("threading"):
+                threading._shutdown()
             atexit._run_exitfuncs()
         except BaseException as error:
             print_exception(error)

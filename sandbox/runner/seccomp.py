@@ -45,6 +45,7 @@ _MEMORY_FILES = (319, 279)  # memfd_create
 # machine: (audit architecture, column, clone, clone3, socket, ioctl)
 _MACHINES = {"x86_64": (0xC000003E, 0, 56, 435, 41, 16), "aarch64": (0xC00000B7, 1, 220, 435, 198, 29)}
 _FIRST_UNKNOWN = 450
+_BLOCK = 9
 _NAMESPACE_FLAGS = 0x7E020000
 _SOCKET_FAMILIES = (1, 2, 10)  # unix, inet, inet6: there is no network behind them
 _TERMINAL_INJECTION = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
@@ -83,10 +84,17 @@ def build(memory_files: bool = True) -> bytes:
     emit(_RETURN, _KILL)
     emit(_AT_LEAST, _FIRST_UNKNOWN, 0, 1)
     emit(_RETURN, _refuse(errno.ENOSYS))
-    for numbers in (*_DENIED.values(), *(() if memory_files else (_MEMORY_FILES,))):
-        number = numbers[column]
-        if number is not None:
-            answer(number, _refuse(errno.EPERM))
+    rows = (*_DENIED.values(), *(() if memory_files else (_MEMORY_FILES,)))
+    denied = sorted(number for numbers in rows if (number := numbers[column]) is not None)
+    # In blocks, so that no number meets all of the table: the kernel tries every one when the filter is installed.
+    blocks = [denied[start : start + _BLOCK] for start in range(0, len(denied), _BLOCK)]
+    behind = sum(len(block) + 2 for block in blocks)
+    for block in blocks:
+        behind -= len(block) + 2
+        emit(_AT_LEAST, block[-1] + 1, len(block) + 1, 0)  # to the next block
+        for left, number in zip(reversed(range(len(block))), block, strict=True):
+            emit(_EQUAL, number, left, 0 if left else 1 + behind)  # past all of them
+        emit(_RETURN, _refuse(errno.EPERM))
     answer(clone3, _refuse(errno.ENOSYS))  # its flags are behind a pointer; libc falls back to clone
     emit(_EQUAL, clone, 0, 4)
     emit(_LOAD, _ARGUMENTS)

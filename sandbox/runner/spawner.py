@@ -1,26 +1,28 @@
 """The process that forks every run: a waiting interpreter that never sees a program.
 
-The supervisor sends it a request and the run's descriptors; it forks, tells the pid, waits until everything of the
-run is dead and tells the wait status. Program text and input reach the fork through descriptors only, so that nothing
-of one submission is left in the memory the next one is forked from. It lives in the control group of the runs, so
-that its children are measured from their first instruction.
+The supervisor sends it a request and the run's descriptors; it forks, sends a descriptor of the process, waits until
+everything of the run is dead and tells the wait status. Program text and input reach the fork through descriptors only,
+so that nothing of one submission is left in the memory the next one is forked from. It lives in the control group of
+the runs, so that its children are measured from their first instruction.
+
+In strict mode it is the first process of a pid namespace in which there is only one run at a time: what a run leaves
+becomes its child, one signal reaches all of it at once, and when there is no child left there is nothing left.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import stat
-import struct
 import sys
 from typing import Any, NoReturn
 
 from sandbox.runner import isolation, kernel, python_main, seccomp
 from sandbox.runner.output import write_all
 
-_STATUS = struct.Struct("=id")
 PYTHON = "/usr/bin/python3"
 _COMMAND = ("python3", "-s", "-B", "-c")
 ENVIRONMENT = {
@@ -58,7 +60,7 @@ def _serve() -> None:
     control.setblocking(True)
     # Memory files are counted by control groups only, and a slot without other users has none.
     system_calls = seccomp.Filter(memory_files=isolation.has_other_users()) if seccomp.supported() else None
-    own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    pid_counter = isolation.settle() if os.getpid() == 1 else None
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     python_main.preload()
     control.send(b"ready")
@@ -67,68 +69,65 @@ def _serve() -> None:
         if not message:
             return
         request = json.loads(message)
-        status = _spawn(request, fds, control, system_calls, own_pid_namespace)
+        status = _spawn(request, fds, control, system_calls, pid_counter)
         for fd in fds:
             os.close(fd)
         control.send(json.dumps(status).encode())
 
 
 def _spawn(
-    request: dict[str, Any], fds: list[int], control: socket.socket, system_calls: seccomp.Filter | None, own_ns: int
-) -> dict[str, Any]:
-    strict = request["strict"]
-    if strict:
-        kernel.setns(own_ns, kernel.CLONE_NEWPID)
-        kernel.unshare(kernel.CLONE_NEWPID)
-        status_read, status_write = os.pipe()
+    request: dict[str, Any], fds: list[int], control: socket.socket, system_calls: seccomp.Filter | None,
+    pid_counter: int | None,
+) -> dict[str, Any]:  # fmt: skip
+    strict = pid_counter is not None
+    if pid_counter is not None:
+        os.pwrite(pid_counter, b"1", 0)
+    if request["artefact"]:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     pid = os.fork()
     if pid == 0:
-        if strict:
-            os.close(status_read)
-            _init_of_run(request, fds, system_calls, status_write)
-        _candidate(request, fds, system_calls)
-    control.send(str(pid).encode())
-    if not strict:
-        _, status, usage = os.wait4(pid, 0)
-        _collect(request, fds)
-        return {"status": status, "cpu_s": usage.ru_utime + usage.ru_stime}
-    os.close(status_write)
-    os.waitpid(pid, 0)  # the kernel has killed and reaped everything in the namespace when this returns
-    record = os.read(status_read, _STATUS.size)
-    os.close(status_read)
-    if len(record) < _STATUS.size:
-        return {"status": None, "cpu_s": 0.0}
-    status, cpu_s = _STATUS.unpack(record)
+        _candidate(request, fds, system_calls, strict, theirs if request["artefact"] else None)
+    process = os.pidfd_open(pid)
+    socket.send_fds(control, [b"pid"], [process])
+    os.close(process)
+    status, cpu_s = _wait_for_all(pid) if strict else _wait_for_one(pid)
+    if request["artefact"]:
+        theirs.close()
+        with ours:
+            _collect(request, fds, ours)
     return {"status": status, "cpu_s": cpu_s}
 
 
-def _init_of_run(
-    request: dict[str, Any], fds: list[int], system_calls: seccomp.Filter | None, status_write: int
-) -> NoReturn:
-    """First process of the run's namespaces: starts the candidate, reaps, and takes everything down with it."""
-    try:
-        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-        isolation.enter_namespaces(request["owner"], request["without"])
-        pid = os.fork()
-    except BaseException as error:
-        _failed(fds, error)
-    if pid == 0:
-        os.close(status_write)
-        _candidate(request, fds, system_calls)
-    for fd in fds[:4]:
-        os.close(fd)
-    while True:
-        ended, status, usage = os.wait4(-1, 0)
-        if ended == pid:
-            break
-    _collect(request, fds)
-    os.write(status_write, _STATUS.pack(status, usage.ru_utime + usage.ru_stime))
-    os._exit(0)
+def _wait_for_one(pid: int) -> tuple[int, float]:
+    """Its wait status and the seconds of processor time it used; what it leaves is killed by who can see it."""
+    _, status, usage = os.wait4(pid, 0)
+    return status, usage.ru_utime + usage.ru_stime
 
 
-def _candidate(request: dict[str, Any], fds: list[int], system_calls: seccomp.Filter | None) -> NoReturn:
+def _wait_for_all(pid: int) -> tuple[int, float]:
+    """The same where all processes but this one are the run's: none of them is left when this returns."""
+    status, cpu_s = 0, 0.0
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            ended, how, usage = os.wait4(-1, 0)
+            cpu_s += usage.ru_utime + usage.ru_stime
+            if ended == pid:
+                status = how
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(-1, signal.SIGKILL)  # all at once: no fork outruns it
+    return status, cpu_s
+
+
+def _candidate(
+    request: dict[str, Any], fds: list[int], system_calls: seccomp.Filter | None, strict: bool,
+    collector: socket.socket | None,
+) -> NoReturn:  # fmt: skip
     stdin, stdout, stderr, report, payload = fds[:5]
     try:
+        if strict:
+            isolation.enter_namespaces(request["owner"], request["without"])
+        if collector:  # the folder outlives the namespace while somebody holds it
+            socket.send_fds(collector, [b"box"], [os.open(isolation.BOX, os.O_PATH | os.O_DIRECTORY)])
         isolation.redirect(stdin, stdout, stderr)
         source = b""
         if request["file_name"]:  # for the compiler, and for the lines a traceback quotes
@@ -171,20 +170,24 @@ def _start_binary(request: dict[str, Any], payload: int, report: int) -> NoRetur
     os.execve(payload, argv, ENVIRONMENT)
 
 
-def _collect(request: dict[str, Any], fds: list[int]) -> None:
-    """Copy what the compiler made into the sealed-off descriptor that outlives the namespace."""
-    if not request["artefact"]:
+def _collect(request: dict[str, Any], fds: list[int], sent: socket.socket) -> None:
+    """Copy what the compiler made out of the run's own folder, if the run came so far as to have one."""
+    _, boxes, _, _ = socket.recv_fds(sent, 16, 1)
+    if not boxes:
         return
     try:
-        fd = os.open(request["artefact"], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        name = os.path.basename(request["artefact"])
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=boxes[0])
     except OSError:
         return
+    finally:
+        os.close(boxes[0])
     try:
         facts = os.fstat(fd)
         if stat.S_ISREG(facts.st_mode) and facts.st_size <= isolation.AREA_BYTES:
             done = 0
-            while sent := os.sendfile(fds[5], fd, done, facts.st_size - done):  # 0 at the end, wherever that is by now
-                done += sent
+            while copied := os.sendfile(fds[5], fd, done, facts.st_size - done):  # 0 at the end, wherever that is
+                done += copied
     finally:
         os.close(fd)
 
@@ -194,16 +197,26 @@ def _failed(fds: list[int], error: BaseException) -> NoReturn:
     os._exit(125)
 
 
-def start() -> tuple[int, socket.socket]:
-    """Start the spawner as a program of its own, with a clean memory; returns its pid and the control socket."""
+def start(strict: bool) -> tuple[int, socket.socket]:
+    """Start the spawner as a program of its own, with a clean memory; returns its pid and the control socket.
+
+    With `strict` it is the first process of a pid namespace.
+    """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     null = os.open("/dev/null", os.O_RDWR)
-    pid = os.posix_spawn(
-        PYTHON,
-        [*_COMMAND, python_main.top("spawner", "serve")],
-        ENVIRONMENT,
-        file_actions=[(os.POSIX_SPAWN_DUP2, null, fd) for fd in (0, 1)] + [(os.POSIX_SPAWN_DUP2, theirs.fileno(), 3)],
-    )
+    with contextlib.ExitStack() as after:
+        if strict:
+            own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+            after.callback(os.close, own)
+            kernel.unshare(kernel.CLONE_NEWPID)  # of the children to come
+            after.callback(kernel.setns, own, kernel.CLONE_NEWPID)
+        pid = os.posix_spawn(
+            PYTHON,
+            [*_COMMAND, python_main.top("spawner", "serve")],
+            ENVIRONMENT,
+            file_actions=[(os.POSIX_SPAWN_DUP2, null, fd) for fd in (0, 1)]
+            + [(os.POSIX_SPAWN_DUP2, theirs.fileno(), 3)],
+        )
     os.close(null)
     theirs.close()
     ours.settimeout(20)

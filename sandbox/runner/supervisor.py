@@ -19,8 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sandbox.runner import cleanup, isolation
-from sandbox.runner.cgroup import Group
+from sandbox.runner import cgroup, cleanup, isolation, spawner
 from sandbox.runner.talk import MAX_MESSAGE, Line
 
 _CHUNK = 1 << 16
@@ -84,15 +83,25 @@ class Relay(Protocol):
 
 
 class Supervisor:
-    """Runs one request after the other through the spawner."""
+    """Runs one request after the other through a spawner of its own."""
 
-    def __init__(self, spawner: int, control: socket.socket, group: Group, strict: bool, idle: Callable[[], None]):
-        self._known = {os.getpid(), spawner}
-        self._control = control
-        self._group = group
+    def __init__(self, strict: bool, idle: Callable[[], None]) -> None:
+        self._spawner, self._control = spawner.start(strict)
+        self._known = {os.getpid(), self._spawner}
+        self._group = cgroup.best_group(self._spawner)
         self._strict = strict
         self._idle = idle
         self._other_users = isolation.has_other_users()
+
+    @property
+    def group(self) -> str:
+        """What kind of control group it measures with."""
+        return self._group.name
+
+    def close(self) -> None:
+        """End the spawner."""
+        self._control.close()
+        os.waitpid(self._spawner, 0)
 
     def run(
         self, request: dict[str, Any], stdin: bytes, payload: int, artefact: int | None = None,
@@ -102,9 +111,8 @@ class Supervisor:
 
         With a `relay` the run talks: what it says comes by the report, what it is told goes where `stdin` would.
         """
-        strict = self._strict and "namespaces" not in request["without"]
         owner = request["uid"] if self._other_users else os.getuid()
-        request = {**request, "strict": strict, "owner": owner}
+        request = {**request, "owner": owner}
         line: Line | None = None
         if relay is None:
             input_fd = memory_file(stdin, "stdin")
@@ -120,6 +128,7 @@ class Supervisor:
             os.fchown(fd, owner, owner)  # so that /dev/stdout can be opened again by its path
         ends = [input_fd, out_write, error_write, report_write]
         readers = [out_read, error_read, report_read]
+        watched: list[int] = []
         try:
             memory = request["memory_bytes"]
             processes = request["processes"] if "processes" not in request["without"] else 1 << 16
@@ -129,12 +138,13 @@ class Supervisor:
             for fd in ends:
                 os.close(fd)
             ends = []
-            pid = int(self._control.recv(64))
-            run = self._watch(request, pid, readers, relay, line)
+            _, [process], _, _ = socket.recv_fds(self._control, 64, 1)
+            watched = [process]
+            run = self._watch(request, process, readers, relay, line)
         except (OSError, ValueError) as error:
             raise SlotBroken(f"the spawner failed: {error}") from error
         finally:
-            for fd in ends + readers:
+            for fd in ends + readers + watched:
                 os.close(fd)
             if line is not None:
                 line.hang_up()
@@ -142,7 +152,7 @@ class Supervisor:
         return run
 
     def _watch(
-        self, request: dict[str, Any], pid: int, readers: list[int], relay: Relay | None, line: Line | None
+        self, request: dict[str, Any], process: int, readers: list[int], relay: Relay | None, line: Line | None
     ) -> Run:
         out, error, report = readers
         started = time.monotonic()
@@ -167,7 +177,8 @@ class Supervisor:
             nonlocal verdict, detail
             if not verdict:
                 verdict, detail = status, why
-                self._kill(pid, request["uid"])
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(process, signal.SIGKILL)
 
         def drain(fd: int) -> bool:
             """Take what is there; false at the end of the stream."""
@@ -230,7 +241,7 @@ class Supervisor:
         wall_s = time.monotonic() - started
         usage = self._group.usage()
         cpu_s = max(usage.cpu_s, ended["cpu_s"])
-        if not request["strict"] and "cleanup" not in without and not cleanup.kill_all(request["uid"], self._known):
+        if not self._strict and "cleanup" not in without and not cleanup.kill_all(request["uid"], self._known):
             raise SlotBroken("a process does not die")
         for fd in (out, error, report):  # every writer is dead: this is the rest
             while drain(fd):
@@ -245,15 +256,11 @@ class Supervisor:
         _conclude(run, request, verdict, detail, ended["status"])
         return run
 
-    def _kill(self, pid: int, uid: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
     def _verify(self, request: dict[str, Any]) -> None:
         if "cleanup" in request["without"]:
             return
         cleanup.reap(self._known)
-        if not request["strict"] and not cleanup.wipe():
+        if not self._strict and not cleanup.wipe():
             raise SlotBroken("files are left of a run")
         if (left := cleanup.strangers(self._known)) and not cleanup.kill_all(request["uid"], self._known):
             raise SlotBroken(f"processes are left of a run: {left}")
@@ -265,14 +272,12 @@ def _last_line(text: bytes) -> bytes:
     return text[-4096:].rstrip(b"\n").rpartition(b"\n")[2]
 
 
-def _conclude(run: Run, request: dict[str, Any], verdict: str, detail: str, status: int | None) -> None:
+def _conclude(run: Run, request: dict[str, Any], verdict: str, detail: str, status: int) -> None:
     """Fill in how it ended: our verdict if we stopped it, else what the wait status and the report say."""
     stage = run.report[:1]
     if stage == b"S" and not verdict:
         raise SlotBroken("the fences could not be built: " + run.report[1:].decode(errors="replace"))
-    if status is None:
-        run.signal = signal.SIGKILL
-    elif os.WIFSIGNALED(status):
+    if os.WIFSIGNALED(status):
         run.signal = os.WTERMSIG(status)
     else:
         run.exit_code = os.waitstatus_to_exitcode(status)

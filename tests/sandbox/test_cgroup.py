@@ -52,7 +52,7 @@ def test_version_2_measures_from_begin_on(tree):
     assert group.enforces_memory
     group.begin(64 * MB, 16)
     assert (tree / "run/memory.max").read_text() == str(74 * MB)
-    assert (tree / "run/pids.max").read_text().startswith("18")
+    assert (tree / "run/pids.max").read_text().startswith("17")
     assert (tree / "run/memory.peak").read_text() == "0"
     fill(tree / "run", memory__peak=60 * MB, cpu__stat="usage_usec 3500000\n", memory__events="oom_kill 3\n")
     assert group.usage() == Usage(cpu_s=2.5, peak_bytes=50 * MB, memory_kills=1)

@@ -231,3 +231,14 @@ def test_no_inputs_no_runs(any_box):
     assert any_box.run(Program("print(1)"), []) == []
     assert any_box.run(Program("\0"), []) == []
     assert any_box.run_many([Submission(Program("\0"), [])], stop_on_failure=True) == [[]]
+
+
+def test_random_numbers_of_a_run_and_of_its_forks_are_its_own(any_box):
+    source = (
+        "import os, random\n"
+        "r, w = os.pipe()\n"
+        "if os.fork() == 0:\n    os.write(w, str(random.random()).encode()); os._exit(0)\n"
+        "os.wait(); print(random.random(), os.read(r, 99).decode())\n"
+    )
+    numbers = [number for run in any_box.run(Program(source), [b"", b""]) for number in run.stdout.split()]
+    assert len(set(numbers)) == 4
