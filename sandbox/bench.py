@@ -1,13 +1,14 @@
 """How fast the sandbox is, as ratios: against the same runs without any isolation, measured in turns on one machine.
 
-Two things are measured beside it. A bare fork-server (an interpreter that forks, runs the text, waits) is what a
-preforked sandbox could be at best. A new `python3 -I -S` for every run is what a plain `subprocess` costs. Both run our
+Two things are measured beside it. A bare fork-server, an interpreter with the same modules loaded that forks, compiles
+and runs the text and waits, is what one would write who needs no sandbox. A new `python3 -I -S` for every run is what a plain `subprocess` costs. Both run our
 own trivial program only; nothing a model wrote ever runs there.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import statistics
 import subprocess
@@ -19,6 +20,7 @@ from typing import Any
 from sandbox.errors import SandboxError
 from sandbox.pool import Sandbox
 from sandbox.program import Execution, Limits, Program, Status, Submission
+from sandbox.runner import python_main
 
 ADD = "a, b = map(int, input().split())\nprint(a + b)\n"
 ADD_CPP = (
@@ -31,15 +33,17 @@ _BATCH = 20
 """Inputs of one submission, as a task with that many tests has."""
 _PYTHON = "/usr/bin/python3"
 _FORK_SERVER = """
-import os, sys
-code = compile({source!r}, "solution.py", "exec")
-while sys.stdin.buffer.readline():
+import gc, json, os, sys
+for name in json.loads(sys.stdin.buffer.readline()): __import__(name)
+gc.freeze()
+while line := sys.stdin.buffer.readline():
+    request = json.loads(line)
     pid = os.fork()
     if pid == 0:
         read, write = os.pipe()
-        os.write(write, {data!r}); os.close(write); os.dup2(read, 0)
+        os.write(write, request["input"].encode()); os.close(write); os.dup2(read, 0)
         sys.stdin = open(0)
-        exec(code, {{"__name__": "__main__"}})
+        exec(compile(request["source"], "solution.py", "exec"), {"__name__": "__main__"})
         sys.stdout.flush()
         os._exit(0)
     os.waitpid(pid, 0)
@@ -163,17 +167,18 @@ def _plain() -> None:
 
 @contextlib.contextmanager
 def _fork_server() -> Iterator[Callable[[], None]]:
-    source = _FORK_SERVER.format(source=ADD, data=_INPUT)
+    request = json.dumps({"source": ADD, "input": _INPUT.decode()}).encode() + b"\n"
     with subprocess.Popen(
-        [_PYTHON if os.path.exists(_PYTHON) else sys.executable, "-I", "-S", "-c", source],
+        [_PYTHON if os.path.exists(_PYTHON) else sys.executable, "-s", "-B", "-c", _FORK_SERVER],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     ) as server:  # fmt: skip
         assert server.stdin is not None
         assert server.stdout is not None
         requests, answers = server.stdin, server.stdout
+        requests.write(json.dumps(python_main.PRELOAD).encode() + b"\n")
 
         def once() -> None:
-            requests.write(b"\n")
+            requests.write(request)
             requests.flush()
             _expect(answers.readline() == _OUTPUT, "the fork-server gave another answer")
 
