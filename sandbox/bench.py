@@ -1,8 +1,8 @@
 """How fast the sandbox is, as ratios: against the same runs without any isolation, measured in turns on one machine.
 
 Two things are measured beside it. A bare fork-server, an interpreter with the same modules loaded that forks, compiles
-and runs the text and waits, is what one would write who needs no sandbox. A new `python3 -I -S` for every run is what a plain `subprocess` costs. Both run our
-own trivial program only; nothing a model wrote ever runs there.
+and runs the text and waits, is what one would write who needs no sandbox. A new `python3 -I -S` for every run is what a
+plain `subprocess` costs. Both run our own trivial program only; nothing a model wrote ever runs there.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def measure(backend: str = "auto", runs: int = 200, mode: str = "strict") -> dic
     `runs` is the number of runs of each kind, spread over rounds in which every kind has its turn.
     """
     each = max(runs // _ROUNDS, 1)
-    with Sandbox(backend, 1, mode=mode) as box, _fork_server() as fork_once:
+    with Sandbox(backend, 1, mode=mode) as box, fork_server(ADD, _INPUT, _OUTPUT) as fork_once:
         kinds: dict[str, Callable[[int], None]] = {
             "sandbox": lambda count: _batches(box, Program(ADD), count),
             "fork_server": lambda count: _repeat(fork_once, count),
@@ -166,8 +166,12 @@ def _plain() -> None:
 
 
 @contextlib.contextmanager
-def _fork_server() -> Iterator[Callable[[], None]]:
-    request = json.dumps({"source": ADD, "input": _INPUT.decode()}).encode() + b"\n"
+def fork_server(source: str, given: bytes, expected: bytes) -> Iterator[Callable[[], None]]:
+    """Runs `source` on `given` once per call, without any isolation: for programs of ours only.
+
+    Raises SandboxError when it does not print `expected`.
+    """
+    request = json.dumps({"source": source, "input": given.decode()}).encode() + b"\n"
     with subprocess.Popen(
         [_PYTHON if os.path.exists(_PYTHON) else sys.executable, "-s", "-B", "-c", _FORK_SERVER],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -180,7 +184,7 @@ def _fork_server() -> Iterator[Callable[[], None]]:
         def once() -> None:
             requests.write(request)
             requests.flush()
-            _expect(answers.readline() == _OUTPUT, "the fork-server gave another answer")
+            _expect(answers.readline() == expected, "the fork-server gave another answer")
 
         yield once
         requests.close()

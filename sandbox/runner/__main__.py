@@ -19,7 +19,8 @@ from typing import Any, NoReturn
 
 from sandbox import protocol
 from sandbox.runner import cleanup, isolation, kernel, seccomp
-from sandbox.runner.supervisor import Run, SlotBroken, Supervisor, memory_file, seal
+from sandbox.runner.files import memory_file, seal
+from sandbox.runner.supervisor import Run, SlotBroken, Supervisor
 
 _SILENCE_S = 30.0
 _MAX_BUFFER = 32 << 20

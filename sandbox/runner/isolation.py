@@ -41,14 +41,18 @@ def settle() -> int:
     return os.open("/proc/sys/kernel/ns_last_pid", os.O_WRONLY | os.O_CLOEXEC)
 
 
-def enter_namespaces(uid: int, without: Collection[str]) -> None:
+def enter_namespaces() -> None:
     """Private mounts and IPC for this process and its children, with fresh writable areas."""
     kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC)
-    if "cleanup" not in without:
-        options = f"size={AREA_BYTES},nr_inodes={AREA_INODES},mode=0700,uid={uid},gid={uid}"
-        flags = kernel.MS_NOSUID | kernel.MS_NODEV
-        for area in WRITABLE:
-            kernel.mount("tmpfs", area, "tmpfs", flags, options)
+    options = f"size={AREA_BYTES},nr_inodes={AREA_INODES},mode=0700"
+    for area in WRITABLE:
+        kernel.mount("tmpfs", area, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options)
+
+
+def own_areas(uid: int) -> None:
+    """Give the writable areas of this process to the user it will be."""
+    for area in WRITABLE:
+        os.chown(area, uid, uid)
 
 
 def redirect(stdin: int, stdout: int, stderr: int) -> None:

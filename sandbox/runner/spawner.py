@@ -1,9 +1,10 @@
 """The process that forks every run: a waiting interpreter that never sees a program.
 
-The supervisor sends it a request and the run's descriptors; it forks, sends a descriptor of the process, waits until
-everything of the run is dead and tells the wait status. Program text and input reach the fork through descriptors only,
-so that nothing of one submission is left in the memory the next one is forked from. It lives in the control group of
-the runs, so that its children are measured from their first instruction.
+When the supervisor says so it forks the process of the next run, ahead of that run. The fork builds what does not
+depend on the program, tells the supervisor that it is ready and waits for the request, which comes with the run's
+descriptors: program text and input pass the spawner by, so that nothing of one submission is left in the memory the
+next one is forked from. The spawner waits until everything of the run is dead and tells the wait status. It lives in
+the control group of the runs, so that its children are measured from their first instruction.
 
 In strict mode it is the first process of a pid namespace in which there is only one run at a time: what a run leaves
 becomes its child, one signal reaches all of it at once, and when there is no child left there is nothing left.
@@ -16,13 +17,15 @@ import json
 import os
 import signal
 import socket
-import stat
 import sys
 from typing import Any, NoReturn
 
 from sandbox.runner import isolation, kernel, python_main, seccomp
 from sandbox.runner.output import write_all
 
+NEXT, READY, BOX = b"next", b"ready", b"box"
+"""What the spawner is told, and what a run's process sends besides an error: a descriptor of itself, and one of its
+folder when that is asked for."""
 PYTHON = "/usr/bin/python3"
 _COMMAND = ("python3", "-s", "-B", "-c")
 ENVIRONMENT = {
@@ -64,38 +67,15 @@ def _serve() -> None:
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     python_main.preload()
     control.send(b"ready")
-    while True:
-        message, fds, _, _ = socket.recv_fds(control, 1 << 16, 8)
-        if not message:
-            return
-        request = json.loads(message)
-        status = _spawn(request, fds, control, system_calls, pid_counter)
-        for fd in fds:
-            os.close(fd)
-        control.send(json.dumps(status).encode())
-
-
-def _spawn(
-    request: dict[str, Any], fds: list[int], control: socket.socket, system_calls: seccomp.Filter | None,
-    pid_counter: int | None,
-) -> dict[str, Any]:  # fmt: skip
-    strict = pid_counter is not None
-    if pid_counter is not None:
-        os.pwrite(pid_counter, b"1", 0)
-    if request["artefact"]:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    pid = os.fork()
-    if pid == 0:
-        _candidate(request, fds, system_calls, strict, theirs if request["artefact"] else None)
-    process = os.pidfd_open(pid)
-    socket.send_fds(control, [b"pid"], [process])
-    os.close(process)
-    status, cpu_s = _wait_for_all(pid) if strict else _wait_for_one(pid)
-    if request["artefact"]:
-        theirs.close()
-        with ours:
-            _collect(request, fds, ours)
-    return {"status": status, "cpu_s": cpu_s}
+    with contextlib.suppress(OSError):  # the supervisor is gone
+        while control.recv(16):
+            if pid_counter is not None:
+                os.pwrite(pid_counter, b"1", 0)
+            pid = os.fork()
+            if pid == 0:
+                _candidate(control, system_calls, pid_counter is not None)
+            status, cpu_s = _wait_for_one(pid) if pid_counter is None else _wait_for_all(pid)
+            control.send(json.dumps({"status": status, "cpu_s": cpu_s}).encode())
 
 
 def _wait_for_one(pid: int) -> tuple[int, float]:
@@ -118,16 +98,28 @@ def _wait_for_all(pid: int) -> tuple[int, float]:
     return status, cpu_s
 
 
-def _candidate(
-    request: dict[str, Any], fds: list[int], system_calls: seccomp.Filter | None, strict: bool,
-    collector: socket.socket | None,
-) -> NoReturn:  # fmt: skip
-    stdin, stdout, stderr, report, payload = fds[:5]
+def _candidate(control: socket.socket, system_calls: seccomp.Filter | None, strict: bool) -> NoReturn:
+    """The process of a run: waits for the request, fences itself in, becomes the program."""
     try:
         if strict:
-            isolation.enter_namespaces(request["owner"], request["without"])
-        if collector:  # the folder outlives the namespace while somebody holds it
-            socket.send_fds(collector, [b"box"], [os.open(isolation.BOX, os.O_PATH | os.O_DIRECTORY)])
+            isolation.enter_namespaces()
+        itself = os.pidfd_open(os.getpid())
+        socket.send_fds(control, [READY], [itself])
+        os.close(itself)
+        message, fds, _, _ = socket.recv_fds(control, 1 << 16, 8)
+    except BaseException as error:
+        control.send(f"{type(error).__name__}: {error}".encode()[:4096])
+        os._exit(125)
+    if not message:
+        os._exit(0)
+    stdin, stdout, stderr, report, payload = fds
+    try:
+        request = json.loads(message)
+        if strict:
+            isolation.own_areas(request["owner"])
+        if request["artefact"]:  # the folder outlives the namespace while somebody holds it
+            socket.send_fds(control, [BOX], [os.open(isolation.BOX, os.O_PATH | os.O_DIRECTORY)])
+        control.detach()
         isolation.redirect(stdin, stdout, stderr)
         source = b""
         if request["file_name"]:  # for the compiler, and for the lines a traceback quotes
@@ -168,28 +160,6 @@ def _start_binary(request: dict[str, Any], payload: int, report: int) -> NoRetur
         os.execve(argv[0], argv, ENVIRONMENT)
     os.set_inheritable(payload, False)
     os.execve(payload, argv, ENVIRONMENT)
-
-
-def _collect(request: dict[str, Any], fds: list[int], sent: socket.socket) -> None:
-    """Copy what the compiler made out of the run's own folder, if the run came so far as to have one."""
-    _, boxes, _, _ = socket.recv_fds(sent, 16, 1)
-    if not boxes:
-        return
-    try:
-        name = os.path.basename(request["artefact"])
-        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=boxes[0])
-    except OSError:
-        return
-    finally:
-        os.close(boxes[0])
-    try:
-        facts = os.fstat(fd)
-        if stat.S_ISREG(facts.st_mode) and facts.st_size <= isolation.AREA_BYTES:
-            done = 0
-            while copied := os.sendfile(fds[5], fd, done, facts.st_size - done):  # 0 at the end, wherever that is
-                done += copied
-    finally:
-        os.close(fd)
 
 
 def _failed(fds: list[int], error: BaseException) -> NoReturn:

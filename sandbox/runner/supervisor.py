@@ -8,7 +8,6 @@ call, program's own end.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import select
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sandbox.runner import cgroup, cleanup, isolation, spawner
+from sandbox.runner.files import collect, memory_file
 from sandbox.runner.talk import MAX_MESSAGE, Line
 
 _CHUNK = 1 << 16
@@ -49,23 +49,6 @@ class Run:
     detail: str = ""
 
 
-def memory_file(data: bytes, name: str, sealed: bool = True) -> int:
-    """A file without a path that holds `data`."""
-    fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-    os.lseek(fd, 0, os.SEEK_SET)
-    if sealed:
-        seal(fd)
-    return fd
-
-
-def seal(fd: int) -> None:
-    """Make a memory file immutable."""
-    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
-
-
 class Relay(Protocol):
     """The owner's end of a run that talks."""
 
@@ -92,6 +75,7 @@ class Supervisor:
         self._strict = strict
         self._idle = idle
         self._other_users = isolation.has_other_users()
+        self._control.send(spawner.NEXT)
 
     @property
     def group(self) -> str:
@@ -128,31 +112,39 @@ class Supervisor:
             os.fchown(fd, owner, owner)  # so that /dev/stdout can be opened again by its path
         ends = [input_fd, out_write, error_write, report_write]
         readers = [out_read, error_read, report_read]
-        watched: list[int] = []
+        held: list[int] = []
         try:
+            held.append(self._candidate())
             memory = request["memory_bytes"]
             processes = request["processes"] if "processes" not in request["without"] else 1 << 16
             self._group.begin(memory if "memory" not in request["without"] else 1 << 40, processes)
-            fds = [*ends, payload] + ([] if artefact is None else [artefact])
-            socket.send_fds(self._control, [json.dumps(request).encode()], fds)
+            socket.send_fds(self._control, [json.dumps(request).encode()], [*ends, payload])
             for fd in ends:
                 os.close(fd)
             ends = []
-            _, [process], _, _ = socket.recv_fds(self._control, 64, 1)
-            watched = [process]
-            run = self._watch(request, process, readers, relay, line)
+            run = self._watch(request, held, readers, relay, line)
+            if artefact is not None and len(held) > 1:
+                collect(held[1], os.path.basename(request["artefact"]), artefact)
         except (OSError, ValueError) as error:
             raise SlotBroken(f"the spawner failed: {error}") from error
         finally:
-            for fd in ends + readers + watched:
+            for fd in ends + readers + held:
                 os.close(fd)
             if line is not None:
                 line.hang_up()
         self._verify(request)
+        self._control.send(spawner.NEXT)  # there is nothing left of this one
         return run
 
+    def _candidate(self) -> int:
+        """A descriptor of the process that waits for the request."""
+        message, processes, _, _ = socket.recv_fds(self._control, 1 << 13, 1)
+        if message != spawner.READY:
+            raise SlotBroken("the fences could not be built: " + message.decode(errors="replace"))
+        return processes[0]
+
     def _watch(
-        self, request: dict[str, Any], process: int, readers: list[int], relay: Relay | None, line: Line | None
+        self, request: dict[str, Any], held: list[int], readers: list[int], relay: Relay | None, line: Line | None
     ) -> Run:
         out, error, report = readers
         started = time.monotonic()
@@ -178,7 +170,7 @@ class Supervisor:
             if not verdict:
                 verdict, detail = status, why
                 with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(process, signal.SIGKILL)
+                    signal.pidfd_send_signal(held[0], signal.SIGKILL)
 
         def drain(fd: int) -> bool:
             """Take what is there; false at the end of the stream."""
@@ -217,10 +209,11 @@ class Supervisor:
                 elif line is not None and fd == line.pipe:
                     line.write()
                 elif fd == self._control.fileno():
-                    message = self._control.recv(4096)
+                    message, boxes, _, _ = socket.recv_fds(self._control, 4096, 1)
                     if not message:
                         raise SlotBroken("the spawner died")
-                    ended = json.loads(message)
+                    held += boxes
+                    ended = None if boxes else json.loads(message)
                 elif fd in kept and not drain(fd):  # another one was closed since it was polled
                     poller.unregister(fd)
             now = time.monotonic()
