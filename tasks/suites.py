@@ -22,6 +22,7 @@ from sandbox import Execution, Limits, Program, Sandbox, SandboxError, Submissio
 from tasks.errors import TaskError
 from tasks.formats import FORMATS, NEEDS_BOX
 from tasks.formats.detect import format_of
+from tasks.hub import PREFIX, fetched
 from tasks.spool import Spool
 from tasks.task import Task
 
@@ -149,13 +150,20 @@ def list_suites() -> list[str]:
 
 
 def load_suite(spec: str | Path) -> Suite:
-    """Load "name", "name:path" or a path whose content tells the format. Raises `TaskError` with the remedy."""
+    """Load "name", "name:path" or a path whose content tells the format. Raises `TaskError` with the remedy.
+
+    In place of a path "hf:OWNER/NAME" is a data set on the Hugging Face hub; see `tasks.hub`.
+    """
     text = str(spec)
+    if text.startswith(PREFIX):
+        return load_suite(fetched(text.removeprefix(PREFIX)))
     name, _, rest = text.partition(":")
     if isinstance(spec, Path) or (name not in list_suites() and ("/" in text or os.path.exists(text))):
         return _load(_format_of(Path(spec)), Path(spec))
     if name not in list_suites():
         raise TaskError(f'unknown suite "{name}"{_nearest(name, list_suites())}; known: {", ".join(list_suites())}')
+    if rest.startswith(PREFIX):
+        return _load(name, fetched(rest.removeprefix(PREFIX)))
     return _load(name, Path(rest) if rest else None)
 
 

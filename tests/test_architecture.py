@@ -9,7 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FORBIDDEN = {"sandbox": {"tasks", "rlef"}, "tasks": {"rlef"}, "rlef": set()}
-HEAVY = {"torch", "transformers", "accelerate", "matplotlib", "tensorboard", "docker", "trl", "peft", "datasets"}
+HEAVY = {
+    "torch", "transformers", "accelerate", "matplotlib", "tensorboard", "docker", "trl", "peft", "datasets",
+    "huggingface_hub",
+}  # fmt: skip
 
 
 def modules(package):
