@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from itertools import islice
 from typing import Any, Literal
 
 from sandbox import protocol
@@ -30,6 +31,8 @@ _HELLO_S = 60.0
 _GRACE_S = 20.0
 """Longer than the runner itself needs to give up on a run that does not die."""
 _BEAT_S = 5.0
+_AT_ONCE = 64
+"""Frames in one system call: the runner wakes up once for a program and its input."""
 DRIVER_FILE = "test.py"
 """What tracebacks call the text of a driver."""
 Role = Literal["functions", "driver"]
@@ -173,18 +176,18 @@ class Slot:
 
     def _write(self) -> None:
         while self._unsent:
-            data = self._unsent[0]
             try:
-                sent = self._socket.send(data)
+                sent = self._socket.sendmsg(list(islice(self._unsent, _AT_ONCE)))
             except BlockingIOError:
                 return
             except ConnectionError:  # it is gone, but what it answered before is still to be read
                 self._unsent.clear()
                 return
-            if sent == len(data):
-                self._unsent.popleft()
-            else:
-                self._unsent[0] = data[sent:]
+            while sent >= len(self._unsent[0]):
+                sent -= len(self._unsent.popleft())
+                if not self._unsent:
+                    return
+            self._unsent[0] = self._unsent[0][sent:]
 
     def _write_now(self) -> None:
         with contextlib.suppress(OSError, ValueError):  # whoever reads next will find out

@@ -98,6 +98,12 @@ def preload() -> None:
     gc.freeze()  # out of the garbage collector's sight
 
 
+def rehearse() -> None:
+    """Touch what every program will: a fork copies what it touches, and better while it waits than when it runs."""
+    compile("print(len(input()))", "solution.py", "exec", dont_inherit=True)
+    gc.collect()
+
+
 def _cover() -> None:
     """Put new standard streams on the descriptors and hide our own modules."""
     _new_streams()

@@ -103,6 +103,7 @@ def _candidate(control: socket.socket, system_calls: seccomp.Filter | None, stri
     try:
         if strict:
             isolation.enter_namespaces()
+        python_main.rehearse()
         itself = os.pidfd_open(os.getpid())
         socket.send_fds(control, [READY], [itself])
         os.close(itself)
