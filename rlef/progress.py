@@ -5,7 +5,7 @@ On a terminal the bars move; in a log file each stage and each update is one lin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -93,10 +93,10 @@ class TrainingView:
         for part in (self._rollout, self._learning):
             self._progress.remove_task(part)
 
-    def rollout(self, episodes: int) -> Callable[[int], None]:
+    def rollout(self, episodes: int) -> Callable[[Sequence[Any]], None]:
         """A callback for episodes that ended."""
         self._progress.reset(self._rollout, total=episodes)
-        return lambda ended: self._progress.update(self._rollout, advance=ended)
+        return lambda ended: self._progress.update(self._rollout, advance=len(ended))
 
     def learning(self) -> Callable[[float], None]:
         """A callback for the share of the update that is done."""

@@ -61,6 +61,18 @@ class _Conversation:
         self.truncated, self.sandbox_failure = step.truncated, step.sandbox_failure
         self.new = [] if self.dialogue.done else chat.prompt(self.turns, step.observation)
 
+    def episode(self, step: int, suite: str, settings: DialogueSettings) -> Episode:
+        return Episode(
+            task=self.start.task.key,
+            seed=self.start.seed,
+            turns=tuple(self.turns),
+            truncated=self.truncated,
+            sandbox_failure=self.sandbox_failure,
+            step=step,
+            suite=suite,
+            rules=settings.rules(),
+        )
+
 
 def collect(
     starts: Sequence[Start],
@@ -73,17 +85,21 @@ def collect(
     context: int,
     step: int = 0,
     suite: str = "",
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Callable[[Sequence[Episode]], None] = lambda ended: None,
 ) -> list[Episode]:
     """Sample one episode per start, in order.
 
     Args:
         context: tokens a conversation may have; one that would not fit its next answer is truncated.
         step: update of the learner, kept in the record.
-        progress: called with the number of episodes that have just ended.
+        progress: called with the episodes that have just ended, turn after turn.
     """
     talks = [_Conversation(key, start, settings, chat) for key, start in enumerate(starts)]
     active = talks
+
+    def leave(over: Sequence[_Conversation]) -> None:
+        progress([talk.episode(step, suite, settings) for talk in over])
+
     while True:
         fitting = []
         for talk in active:
@@ -91,7 +107,7 @@ def collect(
                 talk.truncated = True
             else:
                 fitting.append(talk)
-        progress(len(active) - len(fitting))
+        leave([talk for talk in active if talk.truncated])
         if not fitting:
             break
         samples = engine.generate([talk.request() for talk in fitting], sampling)
@@ -103,21 +119,9 @@ def collect(
         ):
             talk.record(observation, answer, sample, outcome, chat)
         active = [talk for talk in fitting if not talk.dialogue.done]
-        progress(len(fitting) - len(active))
+        leave([talk for talk in fitting if talk.dialogue.done])
     engine.forget()
-    return [
-        Episode(
-            task=talk.start.task.key,
-            seed=talk.start.seed,
-            turns=tuple(talk.turns),
-            truncated=talk.truncated,
-            sandbox_failure=talk.sandbox_failure,
-            step=step,
-            suite=suite,
-            rules=settings.rules(),
-        )
-        for talk in talks
-    ]
+    return [talk.episode(step, suite, settings) for talk in talks]
 
 
 def check_health(episodes: Sequence[Episode]) -> None:

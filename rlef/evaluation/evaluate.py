@@ -51,19 +51,23 @@ def evaluate(
     """`config.samples` episodes for every task, in order; `progress` gets what ended and the running rate.
 
     Args:
-        ledger: episodes it holds are not played again, new ones are added after each batch.
+        ledger: episodes it holds are not played again, new ones are added as they end.
         minutes: no batch is begun later than this; every task then has its first samples before any has its last ones.
     """
     sampling = _sampling(config, rollout)
 
     def play(batch: Sequence[Start]) -> list[Episode]:
-        played = collect(
+        asked = {start.seed: start.task for start in batch}
+
+        def ended(episodes: Sequence[Episode]) -> None:
+            progress(len(episodes), "")
+            if ledger:
+                ledger.add([asked[episode.seed] for episode in episodes], episodes)
+
+        return collect(
             batch, engine, chat, box, sampling=sampling, settings=settings, context=rollout.context, suite=suite,
-            progress=lambda done: progress(done, ""),
+            progress=ended,
         )  # fmt: skip
-        if ledger:
-            ledger.add([start.task for start in batch], played)
-        return played
 
     return _missing(_starts(tasks, config.samples, seed), play, progress, ledger, minutes)
 

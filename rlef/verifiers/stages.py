@@ -55,7 +55,7 @@ class Stages:
                     episodes = collect(
                         starts[first : first + CHUNK], engine, policy.chat, self.box, sampling=sampling,
                         settings=settings, context=context, step=number, suite=self.suite,
-                        progress=lambda ended: tick(ended, ""),
+                        progress=lambda ended: tick(len(ended), ""),
                     )  # fmt: skip
                     check_health(episodes)
                     with guard(self.run.folder, resume=False):

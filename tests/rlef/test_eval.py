@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from rlef.config import EvaluationConfig
-from rlef.episode import read_episodes
+from rlef.config import EvaluationConfig, RolloutConfig
+from rlef.envs.dialogue import DialogueSettings
+from rlef.episode import Episode, read_episodes
 from rlef.errors import RlefError
 from rlef.evaluation import command, evaluate
 from rlef.evaluation.compare import compare_runs, differences, load_side
 from rlef.evaluation.config import EvalConfig, check_eval
 from rlef.evaluation.ledger import Ledger, key_of, ledger_path, model_digest
 from rlef.evaluation.recipes import RECIPES, find_recipe, unscored, within
+from rlef.policies.load import load_policy
 from tasks import StdioTest, Suite, Task, list_suites, load_suite
 from tests.rlef.report_runs import episode, write
 
@@ -99,6 +101,27 @@ def test_kill_9_loses_nothing_and_repeats_nothing(finished, tiny_model, tmp_path
     assert known >= 2
     assert len(asked) == 8 - known
     assert played(folder) == played(finished[0])
+
+
+def test_an_episode_is_kept_as_soon_as_it_ends(tmp_path, tiny_model, box):
+    """Others of its batch are still to come when the process dies."""
+    tasks = [dataclasses.replace(TASK, key=str(size), statement="Add. " * size) for size in (1, 2000, 2, 2000)]
+
+    class Dying:
+        def generate(self, requests, sampling):
+            assert len(requests) == 2
+            raise KeyboardInterrupt
+
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    options = {"seed": 0, "ledger": ledger}
+    with pytest.raises(KeyboardInterrupt):
+        evaluate.evaluate(
+            Dying(), load_policy(str(tiny_model), "").chat, tasks, box, EvaluationConfig(samples=1),
+            DialogueSettings(2), RolloutConfig(context=512), **options,
+        )  # fmt: skip
+    ledger.close()
+    kept = [Episode.from_json(json.loads(line)["episode"]) for line in (tmp_path / "ledger.jsonl").open()]
+    assert [(one.task, one.truncated) for one in kept] == [("2000", True)] * 2
 
 
 def wait_for(found):
