@@ -106,14 +106,21 @@ def test_keys_theme_and_stages(show, run):
     assert page.trouble == []
 
 
-def test_charts_are_drawn_and_described(show, run):
+@pytest.mark.parametrize(("kind", "charts"), [("run", 9), ("evaluation", 2)])
+def test_charts_are_drawn_and_described(show, run, tmp_path, kind, charts):
+    if kind == "evaluation":  # of one model: nothing came before it, and nothing was trained
+        run = tmp_path / "evaluation"
+        run.mkdir()
+        (run / "result.json").write_text('{"model": "embedded"}')
+        write(run / "episodes.jsonl", [episode(f"task-{i}", ["---", "!-+", "+"][i % 3]) for i in range(9)])
     page = show(run)
     blank = "canvas => !canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(x => x)"
     canvases = page.locator("canvas")
-    assert canvases.count() > 8
+    assert canvases.count() >= charts
     for place in range(canvases.count()):
         assert not canvases.nth(place).evaluate(blank)
         assert len(canvases.nth(place).get_attribute("aria-label")) > 20
+    assert page.trouble == []
 
 
 @pytest.mark.parametrize("width", [1280, 390, 320])
