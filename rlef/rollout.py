@@ -97,8 +97,12 @@ def collect(
     talks = [_Conversation(key, start, settings, chat) for key, start in enumerate(starts)]
     active = talks
 
+    episodes: dict[int, Episode] = {}
+
     def leave(over: Sequence[_Conversation]) -> None:
-        progress([talk.episode(step, suite, settings) for talk in over])
+        ended = {talk.key: talk.episode(step, suite, settings) for talk in over}
+        episodes.update(ended)
+        progress(list(ended.values()))
 
     while True:
         fitting = []
@@ -121,7 +125,7 @@ def collect(
         active = [talk for talk in fitting if not talk.dialogue.done]
         leave([talk for talk in fitting if talk.dialogue.done])
     engine.forget()
-    return [talk.episode(step, suite, settings) for talk in talks]
+    return [episodes[talk.key] for talk in talks]
 
 
 def check_health(episodes: Sequence[Episode]) -> None:

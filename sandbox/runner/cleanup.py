@@ -1,7 +1,7 @@
 """After a run: kill what is left, wipe what was written, then look whether that is true.
 
-In strict mode the kernel has done it by the end of the run's namespaces and this only looks. In basic mode it is done
-here. Whatever survives makes the slot unclean, and an unclean slot is destroyed.
+In strict mode the spawner has killed, the files have gone with the run's mounts, and this only looks. In basic mode it
+is done here. Whatever survives makes the slot unclean, and an unclean slot is destroyed.
 """
 
 from __future__ import annotations

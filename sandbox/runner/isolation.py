@@ -7,6 +7,7 @@ limits, a uid, a system call filter, and takes descriptors away. Nothing here ru
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -29,16 +30,18 @@ def has_other_users() -> bool:
         return sum(int(line.split()[2]) for line in file) > 1
 
 
-def settle() -> int:
+def settle() -> int | None:
     """Make the calling process, the first of the pid namespace of all runs, at home in it.
 
     Returns a descriptor of the namespace's pid counter. It is set back before every run, which else could tell the next
-    one something by the number of processes it starts.
+    one something by the number of processes it starts. None on a kernel without CONFIG_CHECKPOINT_RESTORE.
     """
     kernel.unshare(kernel.CLONE_NEWNS)
     kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
     kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC, "hidepid=2")
-    return os.open("/proc/sys/kernel/ns_last_pid", os.O_WRONLY | os.O_CLOEXEC)
+    with contextlib.suppress(FileNotFoundError):
+        return os.open("/proc/sys/kernel/ns_last_pid", os.O_WRONLY | os.O_CLOEXEC)
+    return None
 
 
 def enter_namespaces() -> None:

@@ -63,7 +63,8 @@ def _serve() -> None:
     control.setblocking(True)
     # Memory files are counted by control groups only, and a slot without other users has none.
     system_calls = seccomp.Filter(memory_files=isolation.has_other_users()) if seccomp.supported() else None
-    pid_counter = isolation.settle() if os.getpid() == 1 else None
+    strict = os.getpid() == 1
+    pid_counter = isolation.settle() if strict else None
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     python_main.preload()
     control.send(b"ready")
@@ -73,8 +74,8 @@ def _serve() -> None:
                 os.pwrite(pid_counter, b"1", 0)
             pid = os.fork()
             if pid == 0:
-                _candidate(control, system_calls, pid_counter is not None)
-            status, cpu_s = _wait_for_one(pid) if pid_counter is None else _wait_for_all(pid)
+                _candidate(control, system_calls, strict)
+            status, cpu_s = _wait_for_all(pid) if strict else _wait_for_one(pid)
             control.send(json.dumps({"status": status, "cpu_s": cpu_s}).encode())
 
 

@@ -1,7 +1,12 @@
 """What happens to a program in a real slot: every status, every way to read and write, no state between runs."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+import sandbox
 from sandbox import Limits, Program, Status, Submission
 
 MB = 1 << 20
@@ -242,3 +247,16 @@ def test_random_numbers_of_a_run_and_of_its_forks_are_its_own(any_box):
     )
     numbers = [number for run in any_box.run(Program(source), [b"", b""]) for number in run.stdout.split()]
     assert len(set(numbers)) == 4
+
+
+def test_what_the_spawner_is_made_of_asks_for_nothing_at_a_fork(tmp_path):
+    """Handlers of modules imported before `preload` can put them off would run at every fork."""
+    (tmp_path / "sandbox").mkdir()
+    for name in ("runner", "protocol.py"):  # as a slot has it
+        (tmp_path / "sandbox" / name).symlink_to(Path(sandbox.__file__).parent / name)
+    code = (
+        "import os, sys; asked = []; os.register_at_fork = lambda **handlers: asked.append(handlers)\n"
+        f"sys.path.insert(0, {str(tmp_path)!r}); import sandbox.runner.spawner; assert not asked, asked\n"
+        "import threading; assert asked\n"
+    )
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
