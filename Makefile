@@ -18,6 +18,12 @@ say := @echo setup:
 cpu := https://download.pytorch.org/whl/cpu
 reach := import urllib.request as u; u.urlopen("$(cpu)/", timeout=5); print("--extra-index-url $(cpu)")
 
+# Updates are faster with compiled layers, and go on without them where there is no compiler.
+compiler := command -v c++ >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	echo "setup: installing a C++ compiler, for faster training" && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends g++ python3-dev >/dev/null; } || \
+	echo "setup: no C++ compiler; training works without one, slower (Debian: apt-get install g++ python3-dev)"
+
 .PHONY: help setup train test lint clean
 
 help:
@@ -28,6 +34,7 @@ help:
 	@echo "make clean   remove .venv and caches; runs stay"
 
 setup: $(installed)
+	@$(compiler)
 	@sh docker/engine.sh
 	@sh docker/image.sh
 	@model=$$($(bin)/python -m rlef.policies.embedded) && echo "setup: the model is in $$model"

@@ -26,6 +26,7 @@ import torch
 
 from rlef.envs.dialogue import DialogueSettings
 from rlef.policies.engine import Request, Sample, Sampling, TransformersEngine, cast_weights, sampling_dtype
+from rlef.policies.interface import Follow, in_rounds
 from rlef.policies.load import load_policy
 from rlef.rollout import Start, collect
 from sandbox import Sandbox
@@ -53,9 +54,10 @@ def main() -> None:
     with Sandbox(slots=len(os.sched_getaffinity(0))) as box:
         for name in options.contenders:
             for batch in options.batches:
-                engine = TimedEngine(CONTENDERS[name](policy, batch), clock)
+                contender = CONTENDERS[name](policy, batch)
+                engine = TimedEngine(contender, clock)
                 hello = Request((-1,), policy.chat.start("Hello"), (0,))
-                engine.generate([hello], Sampling(1.0, 1.0, 2))  # what happens once is not counted
+                contender.generate([hello], Sampling(1.0, 1.0, 2))  # what happens once is not counted
                 clock.seconds.clear()
                 begin = time.perf_counter()
                 episodes = collect(
@@ -142,12 +144,20 @@ class TimedEngine:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
-    def generate(self, requests: Any, sampling: Sampling) -> list[Sample]:
-        """As the engine does."""
+    def run(self, requests: Any, sampling: Sampling, follow: Follow) -> None:
+        """As the engine does; what follows an answer is not generation."""
+        apart = 0.0
+
+        def timed(ended: Any) -> Any:
+            nonlocal apart
+            begin = time.perf_counter()
+            more = follow(ended)
+            apart += time.perf_counter() - begin
+            return more
+
         begin = time.perf_counter()
-        samples: list[Sample] = self._engine.generate(requests, sampling)
-        self._clock.seconds["generate"] += time.perf_counter() - begin
-        return samples
+        self._engine.run(requests, sampling, timed)
+        self._clock.seconds["generate"] += time.perf_counter() - begin - apart
 
 
 class TimedBox:
@@ -180,8 +190,9 @@ class Plain:
         cast_weights(self.model, sampling_dtype(self.model.device))
         self.stop = sorted(policy.chat.stop_ids)
 
-    def forget(self) -> None:
-        """Nothing is kept."""
+    def run(self, requests: Any, sampling: Sampling, follow: Follow) -> None:
+        """Turn by turn."""
+        in_rounds(self.generate, requests, sampling, follow)
 
     @torch.inference_mode()
     def generate(self, requests: Any, sampling: Sampling) -> list[Sample]:

@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 from rlef.arguments import take as _take
 from rlef.arguments import take_all
 from rlef.errors import RlefError
+from rlef.memory import keep_memory
 
 USAGE = """\
 usage: rlef COMMAND ...
@@ -58,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = COMMANDS.get(given[0])
     if command is None:
         sys.exit(_fail(f'unknown command "{given[0]}"; there are: {", ".join(COMMANDS)}'))
+    if given[0] in ("train", "eval", "sft", "vstar"):
+        keep_memory()
     try:
         command(given[1:])
     except KeyboardInterrupt:

@@ -72,6 +72,9 @@ class PPOConfig:
     """Tokens of a micro-batch with its padding: the memory of an update."""
     gradient_checkpointing: bool = False
     """Layers compute their activations again in the backward pass, in the warm start too: less memory, more time."""
+    compile: bool = False
+    """Layers are compiled for the updates: faster on processors from the second update on; needs a C++ compiler there.
+    """
 
 
 @dataclass(frozen=True)

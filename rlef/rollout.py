@@ -1,7 +1,8 @@
 """Policy times environment: dialogues are answered, judged and answered again until all are over.
 
-All dialogues of a batch take their turns together: one batch of responses, one batch of programs over the sandbox's
-slots. What comes out are `Episode`s, and nothing else is needed to learn from them.
+The engine answers as many dialogues at a time as it can. Whenever some have their answer, those programs go over the
+sandbox's slots and the dialogues ask for the next one. What comes out are `Episode`s, and nothing else is needed to
+learn from them.
 """
 
 from __future__ import annotations
@@ -95,8 +96,6 @@ def collect(
         progress: called with the episodes that have just ended, turn after turn.
     """
     talks = [_Conversation(key, start, settings, chat) for key, start in enumerate(starts)]
-    active = talks
-
     episodes: dict[int, Episode] = {}
 
     def leave(over: Sequence[_Conversation]) -> None:
@@ -104,27 +103,25 @@ def collect(
         episodes.update(ended)
         progress(list(ended.values()))
 
-    while True:
-        fitting = []
+    def ask(active: Sequence[_Conversation]) -> list[Request]:
         for talk in active:
-            if len(talk.ids) + len(talk.new) + sampling.max_new_tokens > context:
-                talk.truncated = True
-            else:
-                fitting.append(talk)
+            talk.truncated = len(talk.ids) + len(talk.new) + sampling.max_new_tokens > context
         leave([talk for talk in active if talk.truncated])
-        if not fitting:
-            break
-        samples = engine.generate([talk.request() for talk in fitting], sampling)
-        answers = [chat.text(sample.ids) for sample in samples]
-        observations = [talk.dialogue.observation for talk in fitting]
-        steps = step_many([talk.dialogue for talk in fitting], answers, box)
-        for talk, observation, answer, sample, outcome in zip(
-            fitting, observations, answers, samples, steps, strict=True
+        return [talk.request() for talk in active if not talk.truncated]
+
+    def follow(ended: Sequence[tuple[Request, Sample]]) -> list[Request]:
+        said = [talks[request.key[0]] for request, _ in ended]
+        answers = [chat.text(sample.ids) for _, sample in ended]
+        observations = [talk.dialogue.observation for talk in said]
+        steps = step_many([talk.dialogue for talk in said], answers, box)
+        for talk, observation, answer, (_, sample), outcome in zip(
+            said, observations, answers, ended, steps, strict=True
         ):
             talk.record(observation, answer, sample, outcome, chat)
-        active = [talk for talk in fitting if not talk.dialogue.done]
-        leave([talk for talk in fitting if talk.dialogue.done])
-    engine.forget()
+        leave([talk for talk in said if talk.dialogue.done])
+        return ask([talk for talk in said if not talk.dialogue.done])
+
+    engine.run(ask(talks), sampling, follow)
     return [episodes[talk.key] for talk in talks]
 
 

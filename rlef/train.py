@@ -26,6 +26,7 @@ from rlef.episode import Episode
 from rlef.evaluation.evaluate import evaluate, outcomes_of, usable_tasks
 from rlef.evaluation.metrics import compare, solved_final, summary
 from rlef.interrupt import Interrupt
+from rlef.learners.compiled import cannot_compile
 from rlef.learners.optimiser import lowest_layers, use_gradient_checkpointing
 from rlef.learners.ppo import PPO
 from rlef.policies.engine import Sampling, TransformersEngine
@@ -105,9 +106,12 @@ class _Job:
         self.evaluation("warm_start", engine, policy)
         reference = None if config.lora.rank else copy.deepcopy(policy.model)
         add_adapter(policy.model, config.lora, config.seed, lowest_layers(policy.model, config.ppo.frozen_layers))
-        sampling = config.rollout
+        sampling, learning = config.rollout, config.ppo
+        if learning.compile and (reason := cannot_compile()):
+            self.display.say(f"ppo.compile: nothing can be compiled here ({reason}); updates go on without, slower")
+            learning = dataclasses.replace(learning, compile=False)
         ppo = PPO(
-            policy.model, reference, config.ppo, config.seed, sampling.temperature, sampling.max_new_tokens, processes,
+            policy.model, reference, learning, config.seed, sampling.temperature, sampling.max_new_tokens, processes,
             stale=bool(sampling.staleness),
         )  # fmt: skip
         saved = run.load_state()

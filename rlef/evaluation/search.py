@@ -17,7 +17,7 @@ from rlef.envs.dialogue import DialogueSettings
 from rlef.envs.feedback import task_text
 from rlef.evaluation.evaluate import task_of
 from rlef.evaluation.selectors import public_ranks
-from rlef.policies.interface import Engine, Message, Speaker
+from rlef.policies.interface import Engine, Follow, Message, Speaker
 from sandbox import Program
 from tasks import Task, judge_many
 from tasks.judge import Box
@@ -91,26 +91,37 @@ class BestOfEngine:
     def __init__(self, engine: Engine, chat: Chat, tasks: Sequence[Task], choice: Choice, samples: int) -> None:
         self._engine, self._chat, self._tasks, self._choice, self._samples = engine, chat, tasks, choice, samples
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Sample]:
-        """One sample per request, in order."""
+    def run(self, requests: Sequence[Request], sampling: Sampling, follow: Follow) -> None:
+        """See `Engine.run`; `follow` gets the chosen samples."""
         from rlef.policies.engine import Request
 
-        places = range(self._samples)
-        asked = [
-            Request((*request.key, place), request.ids, _seed(request.seed, place))
-            for request in requests for place in places
-        ]  # fmt: skip
-        samples = self._engine.generate(asked, sampling)
-        rows = [samples[first : first + self._samples] for first in range(0, len(samples), self._samples)]
-        groups = [
-            Answers(task_of(request.seed[0], self._tasks), [self._chat.text(sample.ids) for sample in row])
-            for request, row in zip(requests, rows, strict=True)
-        ]
-        return [row[place] for row, place in zip(rows, self._choice.best(groups), strict=True)]
+        pending: dict[tuple[int, ...], tuple[Request, dict[int, Sample]]] = {}
 
-    def forget(self) -> None:
-        """Dialogues so far are over."""
-        self._engine.forget()
+        def ask(requests: Sequence[Request]) -> list[Request]:
+            pending.update((request.key, (request, {})) for request in requests)
+            return [
+                Request((*request.key, place), request.ids, _seed(request.seed, place))
+                for request in requests for place in range(self._samples)
+            ]  # fmt: skip
+
+        def choose(ended: Sequence[tuple[Request, Sample]]) -> list[Request]:
+            for one, sample in ended:
+                pending[one.key[:-1]][1][one.key[-1]] = sample
+            whole = [
+                (request, [samples[place] for place in range(self._samples)])
+                for request, samples in pending.values() if len(samples) == self._samples
+            ]  # fmt: skip
+            for request, _ in whole:
+                del pending[request.key]
+            groups = [
+                Answers(task_of(request.seed[0], self._tasks), [self._chat.text(sample.ids) for sample in row])
+                for request, row in whole
+            ]
+            places = self._choice.best(groups) if groups else []
+            chosen = [(request, row[place]) for (request, row), place in zip(whole, places, strict=True)]
+            return ask(follow(chosen)) if chosen else []
+
+        self._engine.run(ask(requests), sampling, choose)
 
 
 class BestOfSpeaker:

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from rlef.learners.batch import Batch, forward
+from rlef.learners.compiled import compile_layers
 from rlef.learners.optimiser import autocast, make_optimiser
 from rlef.ppo_config import PPOConfig
 
@@ -58,4 +59,6 @@ def make_critic(model: Any, config: PPOConfig) -> tuple[Critic, torch.optim.Adam
     if isinstance(critic, CriticNetwork):
         body = [parameter for parameter in critic.body.parameters() if parameter.requires_grad]
         optimiser.add_param_group({"params": body, "lr": config.learning_rate, "weight_decay": config.weight_decay})
+        if config.compile:
+            compile_layers(critic.body)
     return critic, optimiser

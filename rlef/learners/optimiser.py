@@ -69,12 +69,18 @@ def lowest_layers(model: Any, layers: int) -> list[torch.nn.Module]:
     Raises:
         RlefError: the model has no more layers than that.
     """
+    stack = layers_of(model)
+    if layers and layers >= len(stack):
+        total = model.config.get_text_config().num_hidden_layers
+        raise RlefError(f"ppo.frozen_layers = {layers}: the model has {total} layers and one must be trained; lower it")
+    return [model.get_input_embeddings(), *stack[:layers]] if layers else []
+
+
+def layers_of(model: Any) -> list[torch.nn.Module]:
+    """The layers of a model, or of its body; empty when it has no list as long as its configuration says."""
     total = model.config.get_text_config().num_hidden_layers
     lists = [child for child in model.base_model.children() if isinstance(child, torch.nn.ModuleList)]
-    stack = next((one for one in lists if len(one) == total), None)
-    if layers and (layers >= total or stack is None):
-        raise RlefError(f"ppo.frozen_layers = {layers}: the model has {total} layers and one must be trained; lower it")
-    return [model.get_input_embeddings(), *(stack or [])[:layers]] if layers else []
+    return list(next((one for one in lists if len(one) == total), []))
 
 
 def autocast(model: Any) -> contextlib.AbstractContextManager[Any]:

@@ -28,6 +28,7 @@ from rlef.learners.batch import (
     micro_batches,
     to_batch,
 )
+from rlef.learners.compiled import compile_layers
 from rlef.learners.credit import Credit, assign, trimmed, with_contrast
 from rlef.learners.critic import CriticNetwork, make_critic
 from rlef.learners.losses import (
@@ -84,6 +85,10 @@ class PPO:
             use_training_attention(reference)
         for frozen in lowest_layers(model, config.frozen_layers):
             frozen.requires_grad_(False)
+        if config.compile:
+            compile_layers(model)
+            if reference is not None:
+                compile_layers(reference)
         self.optimiser = make_optimiser(model.parameters(), config.learning_rate, config.weight_decay)
         self.critic, self.critic_optimiser = make_critic(model, config)
         self.steps = 0

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from rlef.errors import RlefError
-from rlef.policies.interface import ContextFull, Message
+from rlef.policies.interface import ContextFull, Follow, Message, in_rounds
 
 if TYPE_CHECKING:
     from rlef.policies.engine import Request, Sample, Sampling
@@ -107,8 +107,9 @@ class Endpoint:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def forget(self) -> None:
-        """The server keeps what it likes."""
+    def run(self, requests: Sequence[Request], sampling: Sampling, follow: Follow) -> None:
+        """See `Engine.run`."""
+        in_rounds(self.generate, requests, sampling, follow)
 
     def _only_model(self) -> str:
         data = self._send("get", "models")

@@ -1,18 +1,20 @@
 """Samples responses from a Hugging Face causal language model, in batches, with exact log-probabilities.
 
-`generate` of transformers grows its cache by copying it at every step, samples with one random number per entry of the
-vocabulary and keeps finished rows to the end. Here the cache is taken once, a prompt that several rows share is
-computed once and with others of its length, finished rows leave the batch, the keys and values of a dialogue are kept
-for its next turn, and one random number per token is enough (inverse of the cumulative distribution). Each response has
-its own seed, so it does not depend on what else is in the batch, up to the rounding of the machine's matrix products.
+`generate` of transformers knows no turns, grows its cache by copying it at every step, samples with one random number
+per entry of the vocabulary and keeps finished rows to the end. Here a dialogue keeps its place, and its keys and values
+in it, from turn to turn; once some rows have ended, their dialogues' next turns or others that wait take the places,
+while the rest goes on (continuous batching); a prompt that several rows share is computed once and with others of its
+length; and one random number per token is enough. Each response has its own seed, so it does not depend on what else
+is in the batch, up to the rounding of the machine's matrix products.
 """
 
 from __future__ import annotations
 
 import copy
 import inspect
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,11 +22,15 @@ import torch
 from torch import nn
 
 from rlef.policies.cache import KeyValues
+from rlef.policies.drawing import draw
+from rlef.policies.interface import Follow
 from rlef.policies.lora import merge, merged_weights
-from rlef.policies.truncation import restrict
 
-COMPACT_BELOW = 0.75
-"""Finished rows leave when fewer than this share of the batch is still running."""
+REFILL = 1 / 8
+"""Places are filled again once this share of the rows has ended: prompts and programs are cheaper by the dozen."""
+
+COLUMNS = 256
+"""The store grows by so many tokens at a time: growing is a copy of all of it."""
 
 PADDING = 256
 """Tokens that a batch of prompts may be padded with, before computing another batch is cheaper."""
@@ -71,15 +77,25 @@ Critic = Callable[[torch.Tensor], torch.Tensor]
 """(rows, hidden) -> (rows,): reads a value from hidden states."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Row:
-    """A response under way."""
+    """A dialogue whose next response is under way, or over and waiting for what follows."""
 
-    index: int
+    request: Request
     uniforms: np.ndarray
-    position: int
-    ids: list[int]
-    logprobs: list[float]
+    value: float | None = None
+    ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    over: bool = False
+
+    @property
+    def held(self) -> list[int]:
+        """Tokens whose keys and values are in the store: all but the last that was sampled."""
+        return [*self.request.ids, *self.ids[:-1]]
+
+    def sample(self) -> Sample:
+        """The response."""
+        return Sample(tuple(self.ids), tuple(self.logprobs), self.value)
 
 
 class TransformersEngine:
@@ -107,156 +123,146 @@ class TransformersEngine:
         self._batch, self._decode = batch, decode
         body = inspect.signature(self._model.base_model.forward).parameters
         self._cache_name = "cache" if "cache" in body else "past_key_values"
-        self._kept: dict[tuple[int, ...], tuple[KeyValues, list[int]]] = {}
         self.critic: Critic | None = None
 
     def load(self, model: nn.Module) -> None:
         """Take over the weights of `model`, which has the same architecture."""
-        self._kept.clear()
         with torch.no_grad():
             for ours, theirs in zip(self._model.parameters(), merged_weights(model), strict=True):
                 ours.copy_(theirs)
 
-    def forget(self) -> None:
-        """Let go what was kept for next turns."""
-        self._kept.clear()
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Sample]:
+        """One sample per request, in order."""
+        samples: dict[int, Sample] = {}
+
+        def keep(ended: Sequence[tuple[Request, Sample]]) -> Sequence[Request]:
+            samples.update((request.key[0], sample) for request, sample in ended)
+            return []
+
+        self.run([Request((i,), one.ids, one.seed) for i, one in enumerate(requests)], sampling, keep)
+        return [samples[i] for i in range(len(requests))]
 
     @torch.inference_mode()
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Sample]:
-        """One sample per request, in order. Dialogues that are not asked for any more are forgotten."""
-        wanted = {request.key for request in requests}
-        self._kept = {key: kept for key, kept in self._kept.items() if key in wanted}
-        samples: list[Sample | None] = [None] * len(requests)
-        by_length = sorted(range(len(requests)), key=lambda i: len(requests[i].ids))
-        for start in range(0, len(by_length), self._batch):
-            chunk = by_length[start : start + self._batch]
-            for i, sample in zip(chunk, self._run([requests[i] for i in chunk], sampling), strict=True):
-                samples[i] = sample
-        return [sample for sample in samples if sample is not None]
+    def run(self, requests: Sequence[Request], sampling: Sampling, follow: Follow) -> None:
+        """See `Engine.run`. What is in a batch together depends on the requests and not on who is faster."""
+        waiting = deque(requests)
+        places = min(self._batch, len(waiting))
+        store = KeyValues(self._shape, places, 0, self._model.dtype, self._model.device)
+        rows: list[_Row] = []  # in the order of their places in the store
+        while rows or waiting:
+            if sum(row.over for row in rows) >= REFILL * len(rows):
+                joined = self._refill(rows, waiting, store, sampling, follow)
+                if joined:
+                    self._extend(list(joined), self._prefill(store, rows, joined, sampling.max_new_tokens), sampling)
+            else:
+                hidden = self._step(store, rows)
+                alive = [place for place, row in enumerate(rows) if not row.over]
+                self._extend([rows[place] for place in alive], hidden[alive], sampling)
 
-    def _run(self, requests: Sequence[Request], sampling: Sampling) -> list[Sample]:
-        store, hidden = self._prefill(requests, sampling.max_new_tokens)
-        values = self.critic(hidden).float().tolist() if self.critic else [None] * len(requests)
-        rows = [
-            _Row(i, np.random.Generator(np.random.Philox(request.seed)).random(sampling.max_new_tokens),
-                 len(request.ids), [], [])
-            for i, request in enumerate(requests)
-        ]  # fmt: skip
-        running = list(rows)
-        places = list(range(len(rows)))  # where each running row is in the store
-        while True:
-            tokens, logprobs = self._draw(hidden, running, sampling)
-            stopped = self._stop[tokens].tolist()
-            for row, token, logprob in zip(running, tokens.tolist(), logprobs.tolist(), strict=True):
-                row.ids.append(token)
-                row.logprobs.append(logprob)
-            if sampling.stop:
-                stopped = [
-                    done or self._holds(row.ids, sampling.stop) for done, row in zip(stopped, running, strict=True)
-                ]
-            alive = [
-                i for i, row in enumerate(running)
-                if not stopped[i] and len(row.ids) < sampling.max_new_tokens
-            ]  # fmt: skip
-            for i in set(range(len(running))) - set(alive):
-                request = requests[running[i].index]
-                seen = [*request.ids, *running[i].ids[:-1]]
-                # A copy of the row alone: a reference would keep the whole store of its batch in memory.
-                self._kept[request.key] = (KeyValues.gather([(store, places[i])], len(seen)), seen)
-            if not alive:
-                break
-            running, places, tokens = [running[i] for i in alive], [places[i] for i in alive], tokens[alive]
-            if len(running) < COMPACT_BELOW * len(store.mask):
-                store = store.pick(places, store.capacity)
-                places = list(range(len(running)))
-            hidden = self._step(store, running, places, tokens)
-        return [Sample(tuple(row.ids), tuple(row.logprobs), values[row.index]) for row in rows]
+    def _refill(
+        self, rows: list[_Row], waiting: deque[Request], store: KeyValues, sampling: Sampling, follow: Follow
+    ) -> dict[_Row, int]:
+        """Hand over what has ended and fill the places; the rows that are new, and how many tokens of each are held."""
+        ended = {row.request.key: place for place, row in enumerate(rows) if row.over}
+        over = [rows[place] for place in ended.values()]
+        asked = follow([(row.request, row.sample()) for row in over]) if over else []
+        joined: dict[_Row, int] = {}
+
+        def sit(request: Request, place: int) -> None:
+            held = rows[place].held if place < len(rows) and rows[place].request.key == request.key else []
+            known = len(held) if len(held) < len(request.ids) and list(request.ids[: len(held)]) == held else 0
+            draws = np.random.Generator(np.random.Philox(request.seed)).random(sampling.max_new_tokens)
+            row = _Row(request, draws)
+            rows[place : place + 1] = [row]
+            joined[row] = known
+
+        for request in asked:
+            if (place := ended.pop(request.key, None)) is None:
+                waiting.append(request)
+            else:
+                sit(request, place)
+        free = deque(sorted(ended.values()))
+        while waiting and (free or len(rows) < store.places):
+            sit(waiting.popleft(), free.popleft() if free else len(rows))
+        for place in reversed(free):  # the last row moves into the hole
+            last = rows.pop()
+            if place < len(rows):
+                rows[place] = last
+                store.copy(len(rows), place, joined.get(last, len(last.held)))
+        return joined
+
+    def _prefill(self, store: KeyValues, rows: list[_Row], joined: dict[_Row, int], room: int) -> torch.Tensor:
+        """Run what is not held of the joined rows' prompts; the hidden state at the end of each: (rows, hidden)."""
+        place = {row: number for number, row in enumerate(rows)}
+        first: dict[tuple[int, ...], _Row] = {}  # a prompt that several rows begin with is computed once
+        for row in sorted(joined, key=lambda row: -joined[row]):
+            first.setdefault(tuple(row.request.ids), row)
+        computed = list(first.values())
+        lengths = [len(row.request.ids) - joined[row] for row in computed]
+        groups = alike(lengths)
+        ends = [max(joined[computed[i]] for i in group) + lengths[group[0]] for group in groups]
+        needed = max(*ends, *(len(row.request.ids) + room for row in joined))
+        store.widen(-(-needed // COLUMNS) * COLUMNS)
+        hidden: dict[_Row, torch.Tensor] = {}
+        for group in groups:
+            some = [computed[i] for i in group]
+            width = lengths[group[0]]
+            new = [list(row.request.ids[joined[row] :]) for row in some]
+            ids = torch.tensor([tokens + [0] * (width - len(tokens)) for tokens in new])
+            # Padding lies behind a row's tokens: none sees it, and what comes next is written over it.
+            positions = torch.tensor([joined[row] for row in some])[:, None] + torch.arange(width)
+            states = self._forward(store, torch.tensor([place[row] for row in some]), ids, positions)
+            hidden |= zip(some, states[torch.arange(len(some)), [len(tokens) - 1 for tokens in new]], strict=True)
+        for row in joined:
+            if (source := first[tuple(row.request.ids)]) is not row:
+                store.copy(place[source], place[row], len(row.request.ids))
+        states = torch.stack([hidden[first[tuple(row.request.ids)]] for row in joined])
+        if self.critic:
+            for row, value in zip(joined, self.critic(states).float().tolist(), strict=True):
+                row.value = value
+        return states
+
+    def _step(self, store: KeyValues, rows: Sequence[_Row]) -> torch.Tensor:
+        """Run the last token of every row, (rows, hidden). Rows that are over do what they did last again."""
+        ids = torch.tensor([row.ids[-1:] for row in rows])
+        positions = torch.tensor([[len(row.request.ids) + len(row.ids) - 1] for row in rows])
+        return self._forward(store, slice(0, len(rows)), ids, positions)[:, 0]
+
+    def _forward(
+        self, store: KeyValues, places: slice | torch.Tensor, ids: torch.Tensor, positions: torch.Tensor
+    ) -> torch.Tensor:
+        """(rows, new, hidden)"""
+        device = self._model.device
+        mask = store.begin(places, positions)
+        output = self._model.base_model(
+            input_ids=ids.to(device), attention_mask=mask, position_ids=positions.to(device), use_cache=True,
+            **{self._cache_name: store.as_cache()},
+        )  # fmt: skip
+        states: torch.Tensor = output.last_hidden_state
+        return states
+
+    def _extend(self, rows: Sequence[_Row], hidden: torch.Tensor, sampling: Sampling) -> None:
+        """Draw the next token of each row from its hidden state (rows, hidden)."""
+        uniforms = torch.tensor([row.uniforms[len(row.ids)] for row in rows], dtype=torch.float32)
+        tokens, logprobs = draw(
+            self._model.get_output_embeddings()(hidden).float(), uniforms.to(hidden.device), sampling.temperature,
+            sampling.top_k, sampling.top_p, sampling.min_p,
+        )  # fmt: skip
+        tokens = tokens.cpu()
+        stopped = self._stop[tokens].tolist()
+        for row, token, logprob, stop in zip(rows, tokens.tolist(), logprobs.tolist(), stopped, strict=True):
+            row.ids.append(token)
+            row.logprobs.append(logprob)
+            row.over = stop or len(row.ids) == sampling.max_new_tokens or self._holds(row.ids, sampling.stop)
 
     def _holds(self, ids: list[int], texts: tuple[str, ...]) -> bool:
         """Whether the last token completed one of the texts. A token is a byte at least: a look at the end will do."""
+        if not texts:
+            return False
         if self._decode is None:
             raise ValueError("stop texts need TransformersEngine(decode=...)")
         end = self._decode(ids[-max(len(text.encode()) for text in texts) - 1 :])
         return any(text in end for text in texts)
-
-    def _prefill(self, requests: Sequence[Request], room: int) -> tuple[KeyValues, torch.Tensor]:
-        """Keys and values of all prompts, and the hidden state at the end of each: (rows, hidden)."""
-        nothing = KeyValues(self._shape, 1, 0, self._model.dtype, self._model.device)
-        parts: list[tuple[KeyValues, list[int], int]] = []  # what is known, tokens to come, how many came before
-        shared: dict[tuple[int, ...], int] = {}  # a prompt that several rows begin with is computed once
-        spread = []
-        for request in requests:
-            ids = list(request.ids)
-            known, seen = self._kept.pop(request.key, (nothing, []))
-            if not seen or ids[: len(seen)] != seen or len(seen) == len(ids):
-                known, seen = nothing, []
-            place = len(parts) if seen else shared.setdefault(tuple(ids), len(parts))
-            if place == len(parts):
-                parts.append((known, ids[len(seen) :], len(seen)))
-            spread.append(place)
-        hidden: dict[int, torch.Tensor] = {}
-        places: dict[int, tuple[KeyValues, int]] = {}
-        for group in alike([len(new) for _, new, _ in parts]):
-            stores, new, starts = zip(*(parts[i] for i in group), strict=True)
-            store = KeyValues.gather([(one, 0) for one in stores], max(starts) + max(map(len, new)))
-            hidden |= zip(group, self._append(store, new, starts), strict=True)
-            places |= {i: (store, row) for row, i in enumerate(group)}
-        store = KeyValues.gather([places[i] for i in spread], max(len(request.ids) for request in requests) + room)
-        return store, torch.stack([hidden[i] for i in spread])
-
-    def _append(self, store: KeyValues, new: Sequence[list[int]], starts: Sequence[int]) -> torch.Tensor:
-        """Run new tokens of every row, right-aligned; the hidden state of the last one: (rows, hidden)."""
-        width = max(map(len, new))
-        ids = torch.zeros((len(new), width), dtype=torch.long)
-        mask = torch.zeros((len(new), width), dtype=torch.bool)
-        positions = torch.zeros((len(new), width), dtype=torch.long)
-        for i, (tokens, start) in enumerate(zip(new, starts, strict=True)):
-            ids[i, width - len(tokens) :] = torch.tensor(tokens)
-            mask[i, width - len(tokens) :] = True
-            positions[i, width - len(tokens) :] = torch.arange(start, start + len(tokens))
-        return self._forward(store, ids, mask, positions)
-
-    def _step(self, store: KeyValues, running: list[_Row], places: list[int], tokens: torch.Tensor) -> torch.Tensor:
-        rows = len(store.mask)
-        ids = torch.zeros((rows, 1), dtype=torch.long)
-        mask = torch.zeros((rows, 1), dtype=torch.bool)
-        positions = torch.zeros((rows, 1), dtype=torch.long)
-        ids[places, 0], mask[places, 0] = tokens.cpu(), True
-        positions[places, 0] = torch.tensor([row.position + len(row.ids) - 1 for row in running])
-        hidden = self._forward(store, ids, mask, positions)
-        return hidden if len(places) == rows else hidden[places]
-
-    def _forward(
-        self, store: KeyValues, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor
-    ) -> torch.Tensor:
-        device = self._model.device
-        attention = store.write(mask.to(device))
-        output = self._model.base_model(
-            input_ids=ids.to(device), attention_mask=attention, position_ids=positions.to(device), use_cache=True,
-            **{self._cache_name: store.as_cache()},
-        )  # fmt: skip
-        store.length += ids.shape[1]
-        last: torch.Tensor = output.last_hidden_state[:, -1]
-        return last
-
-    def _draw(self, hidden: torch.Tensor, running: list[_Row], sampling: Sampling) -> tuple[torch.Tensor, torch.Tensor]:
-        """(rows,) tokens and their log-probabilities."""
-        logits = self._model.get_output_embeddings()(hidden).float()
-        if sampling.temperature == 0:
-            tokens = logits.argmax(-1)
-            return tokens.cpu(), torch.zeros(len(tokens))
-        logprobs = torch.log_softmax(logits if sampling.temperature == 1 else logits / sampling.temperature, -1)
-        logprobs, names = restrict(logprobs, sampling.top_k, sampling.top_p, sampling.min_p)
-        uniforms = torch.tensor(
-            [row.uniforms[len(row.ids)] for row in running], dtype=torch.float32, device=logits.device
-        )
-        cumulative = logprobs.exp().cumsum_(-1)
-        # Always below the row's total, which rounding leaves just off one, so a token with mass is drawn.
-        total = cumulative[:, -1:]
-        target = torch.minimum(uniforms[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))
-        tokens = torch.searchsorted(cumulative, target, right=True)
-        chosen = logprobs.gather(-1, tokens)[:, 0]
-        return (tokens if names is None else names.gather(-1, tokens))[:, 0].cpu(), chosen.cpu()
 
 
 def alike(lengths: Sequence[int]) -> list[list[int]]:

@@ -6,7 +6,7 @@ is enough: a served chat model and a file of written answers are `Speaker`s.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Message = dict[str, str]
 """`role` ("system", "user" or "assistant") and `content`."""
+
+Follow = Callable[[Sequence[tuple["Request", "Sample"]]], Sequence["Request"]]
+"""Takes responses that have ended and gives what is to be answered next, the next turns of their dialogues first."""
 
 
 class ContextFull(Exception):
@@ -23,13 +26,23 @@ class ContextFull(Exception):
 class Engine(Protocol):
     """Continues prompts of token ids."""
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Sample]:
-        """One sample per request, in order. The same seed and prompt give the same sample whatever else is asked."""
+    def run(self, requests: Sequence[Request], sampling: Sampling, follow: Follow) -> None:
+        """Answer the requests, and what `follow` asks for as they end, until nothing is left.
+
+        `follow` gets every response once, some at a time. The same seed and prompt give the same sample whatever else
+        is asked. A request that has the key of one that `follow` was just given is the same dialogue's next turn.
+        """
         ...
 
-    def forget(self) -> None:
-        """Dialogues so far are over: whatever was kept for their next turns may go."""
-        ...
+
+def in_rounds(
+    generate: Callable[[Sequence[Request], Sampling], Sequence[Sample]], requests: Sequence[Request],
+    sampling: Sampling, follow: Follow,
+) -> None:  # fmt: skip
+    """`Engine.run` of what answers all it is asked before anything else: a round of requests after the other."""
+    while requests:
+        samples = generate(requests, sampling)
+        requests = follow(list(zip(requests, samples, strict=True)))
 
 
 class Speaker(Protocol):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlef.errors import RlefError
 from rlef.policies.endpoint import seed_number
+from rlef.policies.interface import Follow, in_rounds
 from rlef.policies.load import Policy
 
 if TYPE_CHECKING:
@@ -55,11 +56,11 @@ class VLLMEngine:
         """Take over the weights of `model`, which has the same architecture."""
         self._save(model)
         self._llm.collective_rpc("reload_weights")
-        self.forget()
+        self._llm.reset_prefix_cache()  # keys and values of the old weights
 
-    def forget(self) -> None:
-        """Let go the keys and values of old prefixes."""
-        self._llm.reset_prefix_cache()
+    def run(self, requests: Sequence[Request], sampling: Sampling, follow: Follow) -> None:
+        """See `Engine.run`."""
+        in_rounds(self.generate, requests, sampling, follow)
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Sample]:
         """One sample per request, in order."""

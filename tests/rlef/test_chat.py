@@ -13,6 +13,7 @@ from rlef.learners.batch import action_logprobs, forward, to_batch
 from rlef.learners.rejection import with_tokens
 from rlef.policies.chat import Chat
 from rlef.policies.engine import Sample, Sampling
+from rlef.policies.interface import in_rounds
 from rlef.rollout import Start, collect
 from tasks import StdioTest, Task
 from tests.rlef.families import FAMILIES, REWRITES, family
@@ -103,8 +104,8 @@ class Parrot:
         self.asked += [list(request.ids) for request in requests]
         return [next(self.samples) for _ in requests]
 
-    def forget(self):
-        pass
+    def run(self, requests, sampling, follow):
+        in_rounds(self.generate, requests, sampling, follow)
 
 
 @every_family

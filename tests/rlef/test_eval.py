@@ -108,7 +108,7 @@ def test_an_episode_is_kept_as_soon_as_it_ends(tmp_path, tiny_model, box):
     tasks = [dataclasses.replace(TASK, key=str(size), statement="Add. " * size) for size in (1, 2000, 2, 2000)]
 
     class Dying:
-        def generate(self, requests, sampling):
+        def run(self, requests, sampling, follow):
             assert len(requests) == 2
             raise KeyboardInterrupt
 

@@ -108,12 +108,20 @@ def test_samples_are_the_engines_own(tiny_model, box):
         return [(turn.prompt_ids, turn.response_ids) for one in found for turn in one.turns]
 
     asked, engine = [], fresh()
-    generate = engine.generate
-    engine.generate = lambda requests, sampling: (asked.append(requests), generate(requests, sampling))[1]
+    run = engine.run
+
+    def noted(requests):
+        asked.extend(requests)
+        return requests
+
+    engine.run = lambda requests, sampling, follow: run(
+        noted(requests), sampling, lambda ended: noted(follow(ended))
+    )  # fmt: skip
     chosen = play(BestOfEngine(engine, policy.chat, tasks, Last(box, SETTINGS, False), 3))
-    assert [len(requests) for requests in asked] == [6, 6]
-    again = [fresh().generate(requests[2::3], SAMPLING) for requests in asked]
-    assert [response for _, response in chosen] == [again[turn][talk].ids for talk in (0, 1) for turn in (0, 1)]
+    assert len(asked) == 2 * 2 * 3
+    last = sorted((request.seed[:2], request) for request in asked if request.key[-1] == 2)
+    again = [fresh().generate([request], SAMPLING)[0].ids for _, request in last]
+    assert [response for _, response in chosen] == again
     first = Choice(box, SETTINGS, False)  # a random model writes no program: all are equal
     assert play(BestOfEngine(fresh(), policy.chat, tasks, first, 3)) == play(fresh())
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer, Gemma2Config, Gemma2ForCausalLM
 
@@ -14,9 +14,9 @@ from rlef.episode import Episode, append_episodes, read_episodes
 from rlef.errors import RlefError
 from rlef.learners.batch import action_logprobs_and_entropy, forward, micro_batches, to_batch
 from rlef.policies.chat import Chat
+from rlef.policies.drawing import nucleus
 from rlef.policies.engine import PADDING, Request, Sampling, TransformersEngine, alike
 from rlef.policies.load import Policy, load_policy
-from rlef.policies.truncation import nucleus
 from rlef.rollout import Start, collect
 from tasks import load_suite
 
@@ -155,23 +155,65 @@ def test_long_and_short_prompts_new_and_known_in_one_batch(engine):
     rng = random.Random(0)
     texts = [[rng.randrange(1000, 4000) for _ in range(size)] for size in (20, 25, 30, 400)]
 
-    def ask(requests):
-        return [(one.ids, one.logprobs) for one in engine.generate(requests, SAMPLING)]
-
-    engine.forget()
-    [first] = engine.generate([Request((0,), texts[0], (0, 0))], SAMPLING)
-    known = [*texts[0], *first.ids]
-    requests = [
-        Request((0,), [*known, *texts[1]], (0, 1)), Request((1,), [*texts[1], *texts[3]], (1, 0)),
-        Request((2,), texts[2], (2, 0)), Request((3,), texts[2], (3, 0)),
+    later = [
+        Request((1,), [*texts[1], *texts[3]], (1, 0)), Request((2,), texts[2], (2, 0)), Request((3,), texts[2], (3, 0)),
     ]  # fmt: skip
-    together = ask(requests)
-    assert len(alike([len(texts[1]), len(requests[1].ids), len(texts[2])])) > 1
-    engine.forget()
-    for request, (ids, logprobs) in zip(requests, together, strict=True):
-        [(own, exact)] = ask([request])
-        assert own == ids
-        assert exact == pytest.approx(logprobs, abs=1e-4)
+    said = []
+
+    def follow(ended):
+        said.extend(ended)
+        if len(said) > 1:
+            return []
+        [(request, sample)] = ended
+        return [*later, Request((0,), [*request.ids, *sample.ids, *texts[1]], (0, 1))]
+
+    engine.run([Request((0,), texts[0], (0, 0))], SAMPLING, follow)
+    assert len(alike([len(texts[1]), len(later[0].ids), len(texts[2])])) > 1
+    assert sorted(request.key for request, _ in said) == [(0,), (0,), (1,), (2,), (3,)]
+    for request, sample in said:
+        [alone] = engine.generate([request], SAMPLING)
+        assert alone.ids == sample.ids
+        assert alone.logprobs == pytest.approx(sample.logprobs, abs=1e-4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_places_are_filled_again_and_nothing_is_mixed_up(policy, data):
+    """Dialogues of any lengths and turns, in few places: each is answered as it is alone, and once."""
+    places = data.draw(st.integers(1, 6))
+    plan = data.draw(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 60)), min_size=1, max_size=12))
+    stop = frozenset(range(0, len(policy.tokenizer), data.draw(st.integers(2, 9))))  # rows end at different steps
+    engine = TransformersEngine(policy.model, stop, torch.float32, batch=places)
+    rng, said, handed = random.Random(0), [], []
+    left = {(key,): turns - 1 for key, (turns, _) in enumerate(plan)}
+
+    def text(size):
+        return [rng.randrange(1000, 4000) for _ in range(size)]
+
+    def follow(ended):
+        handed.append(len(ended))
+        said.extend(ended)
+        again = []
+        for request, sample in ended:
+            if left[request.key]:
+                left[request.key] -= 1
+                seed = (*request.seed[:1], request.seed[1] + 1)
+                again.append(Request(request.key, [*request.ids, *sample.ids, *text(3)], seed))
+        return again
+
+    shared = text(8)  # prompts that several begin with are computed once
+    engine.run(
+        [Request((i,), shared if size > 40 else text(size), (i, 0)) for i, (_, size) in enumerate(plan)],
+        SAMPLING, follow,
+    )  # fmt: skip
+    assert sorted(request.seed for request, _ in said) == [
+        (i, turn) for i, (turns, _) in enumerate(plan) for turn in range(turns)
+    ]
+    assert max(handed) <= places
+    for request, sample in said:
+        [alone] = engine.generate([request], SAMPLING)
+        assert alone.ids == sample.ids
+        assert alone.logprobs == pytest.approx(sample.logprobs, abs=1e-4)
 
 
 def test_context_overflow_truncates(policy, engine, box):

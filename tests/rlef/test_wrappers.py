@@ -133,6 +133,7 @@ def test_a_rollout_masks_the_failure_and_counts_it_apart(box, turn, tiny_model):
     from rlef.envs.dialogue import DialogueSettings
     from rlef.evaluation.evaluate import outcomes_of
     from rlef.policies.engine import Sample, Sampling, TransformersEngine
+    from rlef.policies.interface import in_rounds
     from rlef.policies.load import load_policy
     from rlef.rollout import Start, collect
     from rlef.train import _describe
@@ -143,6 +144,9 @@ def test_a_rollout_masks_the_failure_and_counts_it_apart(box, turn, tiny_model):
         def generate(self, requests, sampling):
             ids = tuple(policy.chat.answer(WRONG))
             return [Sample(ids, (0.0,) * len(ids), None) for _ in requests]
+
+        def run(self, requests, sampling, follow):
+            in_rounds(self.generate, requests, sampling, follow)
 
     policy = load_policy(str(tiny_model), "")
     engine = Talker(policy.model, policy.chat.stop_ids)
