@@ -3,17 +3,18 @@
     python benchmarks/learner.py                                     # ours, a plain PPO, TRL; the embedded model
     python benchmarks/learner.py --model FOLDER --episodes 8 --updates 1 --learners ours plain
 
-`ours` is `rlef.learners.ppo.PPO`. `plain` is PPO as it is usually written: whole dialogues padded to the longest of the
-batch, logits over every position. `trl` is the loss of TRL's GRPOTrainer (1.16: log-probabilities in chunks), with
-feedback masked as a tool's. All three have the same episodes, model, precision and mini-batches, and do the same work:
-log-probabilities of the frozen reference, forward, backward, AdamW. Each runs in a process of its own; the first update
-is a warm-up. Peak memory is the highest resident size during the updates that are timed, less that of model and
-reference before the first; `resident_mb` is all of it. On a busy machine compare `cpu_seconds`.
+`ours` is `rlef.learners.ppo.PPO` as the main job has it: layers compiled, memory kept (`rlef.memory`). `plain` is PPO as
+it is usually written: whole dialogues padded to the longest of the batch, logits over every position. `trl` is the loss
+of TRL's GRPOTrainer (1.16: log-probabilities in chunks), with feedback masked as a tool's. All three have the same
+episodes, model, precision and mini-batches, and do the same work: log-probabilities of the frozen reference, forward,
+backward, AdamW. Each runs in a process of its own; the first update is a warm-up, in which layers are compiled. Peak
+memory is the highest resident size during the updates that are timed, less that of model and reference before the
+first; `resident_mb` is all of it. On a busy machine compare `cpu_seconds`.
 
-    python benchmarks/learner.py --learners ours network checkpointing lora
+    python benchmarks/learner.py --learners ours eager network checkpointing lora
 
-`network`, `checkpointing` and `lora` are `ours` with `ppo.critic = "network"`, `ppo.gradient_checkpointing`, `lora.rank
-= 16`.
+Variants of `ours`: `eager` has `ppo.compile = false`, `network` has `ppo.critic = "network"`, `checkpointing` has
+`ppo.gradient_checkpointing`, `lora` has `lora.rank = 16`.
 
 Writes learner.json next to this file.
 """
@@ -31,6 +32,8 @@ import time
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from rlef.memory import keep_memory
 
 OUT = Path(__file__).with_suffix(".json")
 KL, CLIP = 0.05, 0.2
@@ -68,6 +71,8 @@ def main() -> None:
 
 def measure(name: str, options: argparse.Namespace) -> dict[str, float]:
     """Tokens per second and memory of one learner."""
+    if name not in ("plain", "trl"):
+        keep_memory()
     import torch
 
     from rlef.policies.load import load_policy
@@ -129,7 +134,8 @@ def ours(policy: Any, episodes: list[Any], options: argparse.Namespace, rank: in
 
     reference = None if rank else copy.deepcopy(policy.model)
     add_adapter(policy.model, LoraConfig(rank), 0)
-    ppo = PPO(policy.model, reference, PPOConfig(mini_batches=options.mini_batches, kl=KL, clip=CLIP, **fields), 0)
+    config = PPOConfig(mini_batches=options.mini_batches, kl=KL, clip=CLIP, **{"compile": True, **fields})
+    ppo = PPO(policy.model, reference, config, 0)
     return lambda number: ppo.update(episodes, number)
 
 
@@ -275,6 +281,7 @@ LEARNERS = {
     "network": partial(ours, critic="network"),
     "checkpointing": partial(ours, gradient_checkpointing=True),
     "lora": partial(ours, rank=16),
+    "eager": partial(ours, compile=False),
 }
 
 if __name__ == "__main__":

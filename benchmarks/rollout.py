@@ -1,14 +1,15 @@
-"""How fast episodes are sampled: our engine against transformers' `generate` and its continuous batching.
+"""How fast episodes are sampled: our engine, transformers' `generate` and continuous batching, TRL's GRPO rollout.
 
     python benchmarks/rollout.py                        # 96 episodes each, every contender at each batch size
     python benchmarks/rollout.py --tasks 2 --samples 2 --tokens 8 --batches 4 --out /tmp/rollout.json   # does it run?
 
-Every contender plays the same tasks with the same rules in the same sandbox, through the same rollout loop; only what
-samples is exchanged. Plain `generate` and continuous batching know nothing of turns, so each turn is a new prompt to
-them; they also need not return log-probabilities, which ours always does. What they sample differs, so speed is counted
-in sampled tokens, and episodes are given beside it. Continuous batching mixes prompts and steps in a forward pass: all
-of its model time is called prefill. The limit is measured in the same run: the model's matrix products
-of one decoding step and nothing else, at the same batch size. Writes rollout.json next to this file.
+Every contender but TRL plays the same tasks with the same rules in the same sandbox, through the same rollout loop;
+only what samples is exchanged. TRL plays them its own way, by tool calls (rollout_trl.py). Plain `generate` and
+continuous batching know nothing of turns, so each turn is a new prompt to them; they also need not return
+log-probabilities, which ours always does. What they sample differs, so speed is counted in sampled tokens, and episodes
+are given beside it. Continuous batching mixes prompts and steps in a forward pass: all of its model time is called
+prefill. The limit is measured in the same run: the model's matrix products of one decoding step and nothing else, at
+the same batch size. Writes rollout.json next to this file.
 """
 
 from __future__ import annotations
@@ -54,6 +55,11 @@ def main() -> None:
     with Sandbox(slots=len(os.sched_getaffinity(0))) as box:
         for name in options.contenders:
             for batch in options.batches:
+                limit = matrix_limit(policy.model, batch)
+                if name == "trl":
+                    results.append(trl(options, batch, box, limit))
+                    print(row(results[-1]), flush=True)
+                    continue
                 contender = CONTENDERS[name](policy, batch)
                 engine = TimedEngine(contender, clock)
                 hello = Request((-1,), policy.chat.start("Hello"), (0,))
@@ -66,7 +72,6 @@ def main() -> None:
                 )  # fmt: skip
                 total = time.perf_counter() - begin
                 tokens = sum(len(turn.response_ids) for episode in episodes for turn in episode.turns)
-                limit = matrix_limit(policy.model, batch)
                 results.append(
                     {
                         "contender": name, "batch": batch, "tokens_per_s": tokens / total,
@@ -92,6 +97,24 @@ def main() -> None:
         )
         + "\n"
     )  # fmt: skip
+
+
+def trl(options: argparse.Namespace, batch: int, box: Sandbox, limit: float) -> dict[str, Any]:
+    """TRL's own rollout, which has its own rules: see rollout_trl.py."""
+    from rollout_trl import play
+
+    suite, policy = load_suite("starter"), load_policy(options.model)
+    tokens, calls, seconds = play(
+        policy, suite["train"][: options.tasks], suite["train"][-100:], options.samples, options.turns, options.tokens,
+        batch, box,
+    )  # fmt: skip
+    episodes = options.tasks * options.samples
+    return {
+        "contender": "trl", "batch": batch, "tokens_per_s": tokens / seconds,
+        "episodes_per_min": 60 * episodes / seconds, "tokens": tokens, "seconds": seconds,
+        "of_matrix_limit": tokens / seconds / limit, "matrix_limit_tokens_per_s": limit,
+        "where": {}, "tool_calls": calls,
+    }  # fmt: skip
 
 
 def row(result: dict[str, Any]) -> str:
@@ -241,6 +264,7 @@ CONTENDERS: dict[str, Any] = {
     "rlef": lambda policy, batch: TransformersEngine(policy.model, policy.chat.stop_ids, batch=batch),
     "generate": Plain,
     "continuous batching": Continuous,
+    "trl": None,
 }
 
 
