@@ -3,9 +3,9 @@
     python benchmarks/learner.py                                     # ours, a plain PPO, TRL; the embedded model
     python benchmarks/learner.py --model FOLDER --episodes 8 --updates 1 --learners ours plain
 
-`ours` is `rlef.learners.ppo.PPO` as the main job has it: layers compiled, memory kept (`rlef.memory`). `plain` is PPO as
-it is usually written: whole dialogues padded to the longest of the batch, logits over every position. `trl` is the loss
-of TRL's GRPOTrainer (1.16: log-probabilities in chunks), with feedback masked as a tool's. All three have the same
+`ours` is `rlef.learners.ppo.PPO` as the main job has it: layers compiled, memory kept (`rlef.memory`). `plain` is PPO
+as it is usually written: whole dialogues padded to the longest of the batch, logits over every position. `trl` is the
+loss of TRL's GRPOTrainer (1.16: log-probabilities in chunks), with feedback masked as a tool's. All three have the same
 episodes, model, precision and mini-batches, and do the same work: log-probabilities of the frozen reference, forward,
 backward, AdamW. Each runs in a process of its own; the first update is a warm-up, in which layers are compiled. Peak
 memory is the highest resident size during the updates that are timed, less that of model and reference before the
