@@ -26,8 +26,8 @@ from typing import Any
 import torch
 
 from rlef.envs.dialogue import DialogueSettings
-from rlef.policies.engine import Request, Sample, Sampling, TransformersEngine, cast_weights, sampling_dtype
-from rlef.policies.interface import Follow, in_rounds
+from rlef.policies.engine import TransformersEngine, cast_weights, sampling_dtype
+from rlef.policies.interface import Follow, Request, Sample, Sampling, in_rounds
 from rlef.policies.load import load_policy
 from rlef.rollout import Start, collect
 from sandbox import Sandbox

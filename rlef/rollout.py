@@ -15,8 +15,7 @@ from rlef.envs.dialogue import Dialogue, DialogueSettings, Step, step_many
 from rlef.episode import Episode, Turn
 from rlef.errors import RlefError
 from rlef.policies.chat import Chat
-from rlef.policies.engine import Request, Sample, Sampling
-from rlef.policies.interface import Engine
+from rlef.policies.interface import Engine, Request, Sample, Sampling
 from tasks import Task
 from tasks.judge import Box
 

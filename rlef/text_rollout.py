@@ -11,8 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from rlef.envs.dialogue import Dialogue, DialogueSettings, step_many
 from rlef.episode import Episode, Turn
-from rlef.policies.engine import Sampling
-from rlef.policies.interface import ContextFull, Message, Speaker
+from rlef.policies.interface import ContextFull, Message, Sampling, Speaker
 from rlef.rollout import Start
 from tasks.judge import Box
 

@@ -29,7 +29,8 @@ from rlef.interrupt import Interrupt
 from rlef.learners.compiled import cannot_compile
 from rlef.learners.optimiser import lowest_layers, use_gradient_checkpointing
 from rlef.learners.ppo import PPO
-from rlef.policies.engine import Sampling, TransformersEngine
+from rlef.policies.engine import TransformersEngine
+from rlef.policies.interface import Sampling
 from rlef.policies.load import Policy, load_policy
 from rlef.policies.lora import add_adapter, merge
 from rlef.processes import joined

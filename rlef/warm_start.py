@@ -17,7 +17,8 @@ from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import Episode
 from rlef.learners.demonstrations import programs, repairs, split_tasks
 from rlef.learners.sft import warm_start
-from rlef.policies.engine import Sampling, TransformersEngine
+from rlef.policies.engine import TransformersEngine
+from rlef.policies.interface import Sampling
 from rlef.policies.load import Policy
 from rlef.progress import Display
 from rlef.rollout import check_health, collect, starts

@@ -18,8 +18,7 @@ from rlef.evaluation.intervals import bootstrap
 from rlef.evaluation.ledger import Ledger
 from rlef.evaluation.metrics import outcomes_of, solved_final
 from rlef.policies.chat import Chat
-from rlef.policies.engine import Sampling
-from rlef.policies.interface import Engine, Speaker
+from rlef.policies.interface import Engine, Sampling, Speaker
 from rlef.rollout import Start, collect
 from rlef.text_rollout import converse
 from tasks import Suite, Task

@@ -17,15 +17,13 @@ from rlef.envs.dialogue import DialogueSettings
 from rlef.envs.feedback import task_text
 from rlef.evaluation.evaluate import task_of
 from rlef.evaluation.selectors import public_ranks
-from rlef.policies.interface import Engine, Follow, Message, Speaker
+from rlef.policies.interface import Engine, Follow, Message, Request, Sample, Sampling, Speaker
 from sandbox import Program
 from tasks import Task, judge_many
 from tasks.judge import Box
 
 if TYPE_CHECKING:
     from rlef.policies.chat import Chat
-    from rlef.policies.engine import Request, Sample, Sampling
-
 Score = Callable[[Sequence[tuple[str, str]]], list[float]]
 """One number for each (task as the policy saw it, program)."""
 
@@ -93,8 +91,6 @@ class BestOfEngine:
 
     def run(self, requests: Sequence[Request], sampling: Sampling, follow: Follow) -> None:
         """See `Engine.run`; `follow` gets the chosen samples."""
-        from rlef.policies.engine import Request
-
         pending: dict[tuple[int, ...], tuple[Request, dict[int, Sample]]] = {}
 
         def ask(requests: Sequence[Request]) -> list[Request]:

@@ -14,14 +14,11 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from rlef.errors import RlefError
-from rlef.policies.interface import ContextFull, Follow, Message, in_rounds
-
-if TYPE_CHECKING:
-    from rlef.policies.engine import Request, Sample, Sampling
+from rlef.policies.interface import ContextFull, Follow, Message, Request, Sample, Sampling, in_rounds
 
 KEY_VARIABLE = "RLEF_API_KEY"
 _BUSY = (408, 429, 500, 502, 503, 504)
@@ -84,7 +81,6 @@ class Endpoint:
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Sample]:
         """Token mode: one sample per request, in order. Log-probabilities are what the server reports."""
-        from rlef.policies.engine import Sample
 
         def sample(request: Request) -> Sample:
             try:

@@ -14,6 +14,7 @@ import copy
 import inspect
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +24,7 @@ from torch import nn
 
 from rlef.policies.cache import KeyValues
 from rlef.policies.drawing import draw
-from rlef.policies.interface import Follow
+from rlef.policies.interface import Follow, Request, Sample, Sampling
 from rlef.policies.lora import merge, merged_weights
 
 REFILL = 1 / 8
@@ -34,43 +35,6 @@ COLUMNS = 256
 
 PADDING = 256
 """Tokens that a batch of prompts may be padded with, before computing another batch is cheaper."""
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How a token is drawn."""
-
-    temperature: float = 1.0
-    """0 takes the likeliest token."""
-    top_p: float = 1.0
-    """Smallest set of tokens with at least this probability is drawn from."""
-    max_new_tokens: int = 96
-    top_k: int = 0
-    """Only so many of the likeliest tokens are drawn from; all when 0. Applied before top-p."""
-    min_p: float = 0.0
-    """Only tokens with this share of the likeliest one's probability are drawn from. Applied after top-p."""
-    stop: tuple[str, ...] = ()
-    """A response ends as soon as it holds one of these texts. The tokens that complete it are kept."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """A prompt to continue. `key` names the dialogue, so that its earlier turns need not be computed again."""
-
-    key: tuple[int, ...]
-    ids: Sequence[int]
-    seed: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A response: ids as sampled (with the stop token if one was drawn) and their log-probabilities."""
-
-    ids: tuple[int, ...]
-    logprobs: tuple[float, ...]
-    """Under the distribution that was drawn from (temperature, top-k, top-p and min-p applied)."""
-    value: float | None
-    """The critic at the last prompt token; None without a critic."""
 
 
 Critic = Callable[[torch.Tensor], torch.Tensor]
@@ -102,12 +66,17 @@ class TransformersEngine:
     """Samples from a copy of a model in the sampling precision; `load` brings new weights from the learner.
 
     Adapters in the model are merged into the weights of the copy.
-    `decode` is needed for stop texts only.
+
+    Args:
+        batch: dialogues at a time.
+        decode: needed for stop texts only.
+        overlap: whether the programs of what has ended run while the rest is sampled; on accelerators when None. Where
+            one processor does both, each slows the other down; and who shares a batch then depends on who is faster.
     """
 
     def __init__(
         self, model: Any, stop_ids: frozenset[int], dtype: torch.dtype | None = None, batch: int = 128,
-        decode: Callable[[Sequence[int]], str] | None = None,
+        decode: Callable[[Sequence[int]], str] | None = None, overlap: bool | None = None,
     ) -> None:  # fmt: skip
         self._model = copy.deepcopy(model)
         merge(self._model)
@@ -121,6 +90,7 @@ class TransformersEngine:
         dimension = getattr(config, "head_dim", None) or config.hidden_size // heads
         self._shape = (config.num_hidden_layers, getattr(config, "num_key_value_heads", None) or heads, dimension)
         self._batch, self._decode = batch, decode
+        self._overlap = self._model.device.type != "cpu" if overlap is None else overlap
         body = inspect.signature(self._model.base_model.forward).parameters
         self._cache_name = "cache" if "cache" in body else "past_key_values"
         self.critic: Critic | None = None
@@ -144,28 +114,36 @@ class TransformersEngine:
 
     @torch.inference_mode()
     def run(self, requests: Sequence[Request], sampling: Sampling, follow: Follow) -> None:
-        """See `Engine.run`. What is in a batch together depends on the requests and not on who is faster."""
+        """See `Engine.run`. Without overlap, who shares a batch with whom depends on the requests alone."""
         waiting = deque(requests)
-        places = min(self._batch, len(waiting))
-        store = KeyValues(self._shape, places, 0, self._model.dtype, self._model.device)
+        store = KeyValues(self._shape, min(self._batch, len(waiting)), 0, self._model.dtype, self._model.device)
         rows: list[_Row] = []  # in the order of their places in the store
-        while rows or waiting:
-            if sum(row.over for row in rows) >= REFILL * len(rows):
-                joined = self._refill(rows, waiting, store, sampling, follow)
-                if joined:
-                    self._extend(list(joined), self._prefill(store, rows, joined, sampling.max_new_tokens), sampling)
-            else:
-                hidden = self._step(store, rows)
+        ended: list[_Row] = []
+        asked: Future[Sequence[Request]] | None = None
+        with ThreadPoolExecutor(1, thread_name_prefix="follow") as aside:
+            while rows or waiting:
                 alive = [place for place, row in enumerate(rows) if not row.over]
-                self._extend([rows[place] for place in alive], hidden[alive], sampling)
+                if asked is None and len(rows) - len(alive) >= REFILL * len(rows):
+                    ended = [row for row in rows if row.over]
+                    said = [(row.request, row.sample()) for row in ended]
+                    asked = aside.submit(follow, said) if self._overlap and said else _now(follow, said)
+                if asked and (asked.done() or not alive):
+                    joined = self._refill(rows, waiting, store, sampling, ended, asked.result())
+                    asked = None
+                    if joined:
+                        hidden = self._prefill(store, rows, joined, sampling.max_new_tokens)
+                        self._extend(list(joined), hidden, sampling)
+                else:
+                    hidden = self._step(store, rows)
+                    self._extend([rows[place] for place in alive], hidden[alive], sampling)
 
     def _refill(
-        self, rows: list[_Row], waiting: deque[Request], store: KeyValues, sampling: Sampling, follow: Follow
-    ) -> dict[_Row, int]:
-        """Hand over what has ended and fill the places; the rows that are new, and how many tokens of each are held."""
-        ended = {row.request.key: place for place, row in enumerate(rows) if row.over}
-        over = [rows[place] for place in ended.values()]
-        asked = follow([(row.request, row.sample()) for row in over]) if over else []
+        self, rows: list[_Row], waiting: deque[Request], store: KeyValues, sampling: Sampling,
+        ended: Sequence[_Row], asked: Sequence[Request],
+    ) -> dict[_Row, int]:  # fmt: skip
+        """Fill the places of what has ended; the rows that are new, and how many tokens of each are held."""
+        places = {row: place for place, row in enumerate(rows)}
+        left = {row.request.key: places[row] for row in ended}
         joined: dict[_Row, int] = {}
 
         def sit(request: Request, place: int) -> None:
@@ -177,11 +155,11 @@ class TransformersEngine:
             joined[row] = known
 
         for request in asked:
-            if (place := ended.pop(request.key, None)) is None:
+            if (place := left.pop(request.key, None)) is None:
                 waiting.append(request)
             else:
                 sit(request, place)
-        free = deque(sorted(ended.values()))
+        free = deque(sorted(left.values()))
         while waiting and (free or len(rows) < store.places):
             sit(waiting.popleft(), free.popleft() if free else len(rows))
         for place in reversed(free):  # the last row moves into the hole
@@ -263,6 +241,13 @@ class TransformersEngine:
             raise ValueError("stop texts need TransformersEngine(decode=...)")
         end = self._decode(ids[-max(len(text.encode()) for text in texts) - 1 :])
         return any(text in end for text in texts)
+
+
+def _now(follow: Follow, said: Sequence[tuple[Request, Sample]]) -> Future[Sequence[Request]]:
+    """What follows, asked for here and now; nothing where nothing was said."""
+    asked: Future[Sequence[Request]] = Future()
+    asked.set_result(follow(said) if said else [])
+    return asked
 
 
 def alike(lengths: Sequence[int]) -> list[list[int]]:

@@ -7,15 +7,51 @@ is enough: a served chat model and a file of written answers are `Speaker`s.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from rlef.policies.engine import Request, Sample, Sampling
+from dataclasses import dataclass
+from typing import Protocol
 
 Message = dict[str, str]
 """`role` ("system", "user" or "assistant") and `content`."""
 
-Follow = Callable[[Sequence[tuple["Request", "Sample"]]], Sequence["Request"]]
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a token is drawn."""
+
+    temperature: float = 1.0
+    """0 takes the likeliest token."""
+    top_p: float = 1.0
+    """Smallest set of tokens with at least this probability is drawn from."""
+    max_new_tokens: int = 96
+    top_k: int = 0
+    """Only so many of the likeliest tokens are drawn from; all when 0. Applied before top-p."""
+    min_p: float = 0.0
+    """Only tokens with this share of the likeliest one's probability are drawn from. Applied after top-p."""
+    stop: tuple[str, ...] = ()
+    """A response ends as soon as it holds one of these texts. The tokens that complete it are kept."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A prompt to continue. `key` names the dialogue, so that its earlier turns need not be computed again."""
+
+    key: tuple[int, ...]
+    ids: Sequence[int]
+    seed: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A response: ids as sampled (with the stop token if one was drawn) and their log-probabilities."""
+
+    ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    """Under the distribution that was drawn from (temperature, top-k, top-p and min-p applied)."""
+    value: float | None
+    """The critic at the last prompt token; None without a critic."""
+
+
+Follow = Callable[[Sequence[tuple[Request, Sample]]], Sequence[Request]]
 """Takes responses that have ended and gives what is to be answered next, the next turns of their dialogues first."""
 
 

@@ -9,13 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rlef.errors import RlefError
-from rlef.policies.interface import Message
-
-if TYPE_CHECKING:
-    from rlef.policies.engine import Sampling
+from rlef.policies.interface import Message, Sampling
 
 
 class Scripted:

@@ -10,15 +10,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rlef.errors import RlefError
 from rlef.policies.endpoint import seed_number
-from rlef.policies.interface import Follow, in_rounds
+from rlef.policies.interface import Follow, Request, Sample, Sampling, in_rounds
 from rlef.policies.load import Policy
-
-if TYPE_CHECKING:
-    from rlef.policies.engine import Request, Sample, Sampling
 
 
 class VLLMEngine:
@@ -65,8 +62,6 @@ class VLLMEngine:
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Sample]:
         """One sample per request, in order."""
         from vllm import SamplingParams
-
-        from rlef.policies.engine import Sample
 
         settings = [
             SamplingParams(

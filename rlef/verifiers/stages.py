@@ -10,7 +10,8 @@ from typing import Any
 
 from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import Episode, append_episodes, read_episodes
-from rlef.policies.engine import Sampling, TransformersEngine
+from rlef.policies.engine import TransformersEngine
+from rlef.policies.interface import Sampling
 from rlef.policies.load import load_policy
 from rlef.progress import Display
 from rlef.rollout import Start, check_health, collect

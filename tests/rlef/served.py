@@ -76,7 +76,7 @@ class TokenServer:
     @staticmethod
     def complete(engine, body):
         """What vLLM says to the same request, as far as it is used."""
-        from rlef.policies.engine import Request, Sampling
+        from rlef.policies.interface import Request, Sampling
 
         if "messages" in body:
             return {"choices": [{"message": {"role": "assistant", "content": body["messages"][-1]["content"]}}]}

@@ -12,8 +12,7 @@ from rlef.errors import RlefError
 from rlef.learners.batch import action_logprobs, forward, to_batch
 from rlef.learners.rejection import with_tokens
 from rlef.policies.chat import Chat
-from rlef.policies.engine import Sample, Sampling
-from rlef.policies.interface import in_rounds
+from rlef.policies.interface import Sample, Sampling, in_rounds
 from rlef.rollout import Start, collect
 from tasks import StdioTest, Task
 from tests.rlef.families import FAMILIES, REWRITES, family

@@ -8,8 +8,8 @@ import torch
 from rlef.envs.dialogue import DialogueSettings
 from rlef.errors import RlefError
 from rlef.policies.endpoint import KEY_VARIABLE, Endpoint, EndpointConfig, seed_number
-from rlef.policies.engine import Request, Sampling, TransformersEngine
-from rlef.policies.interface import ContextFull
+from rlef.policies.engine import TransformersEngine
+from rlef.policies.interface import ContextFull, Request, Sampling
 from rlef.policies.load import load_policy
 from rlef.rollout import Start, collect
 from rlef.text_rollout import converse

@@ -13,7 +13,8 @@ from rlef.learners.batch import action_logprobs, forward, to_batch
 from rlef.learners.optimiser import use_gradient_checkpointing
 from rlef.learners.ppo import PPO
 from rlef.learners.sft import warm_start
-from rlef.policies.engine import Request, Sampling, TransformersEngine
+from rlef.policies.engine import TransformersEngine
+from rlef.policies.interface import Request, Sampling
 from rlef.policies.lora import add_adapter, merge
 from rlef.ppo_config import LoraConfig, PPOConfig
 from tests.rlef.learning import sampled

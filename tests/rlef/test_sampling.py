@@ -9,7 +9,8 @@ from transformers import MinPLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 from rlef.config import EvaluationConfig, TrainConfig, check, load_config, save_config
 from rlef.errors import RlefError
 from rlef.policies.drawing import restrict
-from rlef.policies.engine import Request, Sampling, TransformersEngine
+from rlef.policies.engine import TransformersEngine
+from rlef.policies.interface import Request, Sampling
 from rlef.policies.load import load_policy
 
 

@@ -20,7 +20,8 @@ from rlef.evaluation.measures import parse_measures
 from rlef.evaluation.players import Player
 from rlef.evaluation.search import Answers, BestOfEngine, BestOfSpeaker, Choice
 from rlef.evaluation.selection import Verifier
-from rlef.policies.engine import Sampling, TransformersEngine
+from rlef.policies.engine import TransformersEngine
+from rlef.policies.interface import Sampling
 from rlef.policies.load import load_policy
 from rlef.rollout import Start, collect
 from rlef.text_rollout import converse

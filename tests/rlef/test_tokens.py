@@ -15,7 +15,8 @@ from rlef.errors import RlefError
 from rlef.learners.batch import action_logprobs_and_entropy, forward, micro_batches, to_batch
 from rlef.policies.chat import Chat
 from rlef.policies.drawing import nucleus
-from rlef.policies.engine import PADDING, Request, Sampling, TransformersEngine, alike
+from rlef.policies.engine import PADDING, TransformersEngine, alike
+from rlef.policies.interface import Request, Sampling
 from rlef.policies.load import Policy, load_policy
 from rlef.rollout import Start, collect
 from tasks import load_suite
@@ -183,7 +184,7 @@ def test_places_are_filled_again_and_nothing_is_mixed_up(policy, data):
     places = data.draw(st.integers(1, 6))
     plan = data.draw(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 60)), min_size=1, max_size=12))
     stop = frozenset(range(0, len(policy.tokenizer), data.draw(st.integers(2, 9))))  # rows end at different steps
-    engine = TransformersEngine(policy.model, stop, torch.float32, batch=places)
+    engine = TransformersEngine(policy.model, stop, torch.float32, batch=places, overlap=data.draw(st.booleans()))
     rng, said, handed = random.Random(0), [], []
     left = {(key,): turns - 1 for key, (turns, _) in enumerate(plan)}
 

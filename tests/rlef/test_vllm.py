@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rlef.errors import RlefError
-from rlef.policies.engine import Request, Sampling
+from rlef.policies.interface import Request, Sampling
 from rlef.policies.load import load_policy
 from rlef.policies.vllm import VLLMEngine
 

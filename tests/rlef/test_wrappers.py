@@ -132,8 +132,8 @@ def test_vector_environment_goes_on_after_a_failure(box):
 def test_a_rollout_masks_the_failure_and_counts_it_apart(box, turn, tiny_model):
     from rlef.envs.dialogue import DialogueSettings
     from rlef.evaluation.evaluate import outcomes_of
-    from rlef.policies.engine import Sample, Sampling, TransformersEngine
-    from rlef.policies.interface import in_rounds
+    from rlef.policies.engine import TransformersEngine
+    from rlef.policies.interface import Sample, Sampling, in_rounds
     from rlef.policies.load import load_policy
     from rlef.rollout import Start, collect
     from rlef.train import _describe
