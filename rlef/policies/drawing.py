@@ -34,9 +34,9 @@ def draw(
     names = None
     if top_k > 0 or top_p < 1 or min_p > 0:
         logits, names = restrict(torch.log_softmax(logits, -1), top_k, top_p, min_p)
-    mass = logits.sub_(logits.amax(-1, keepdim=True)).exp_()
-    places, total = inverse_of_cumulative(mass, uniforms)
-    logprobs = (mass.gather(-1, places[:, None])[:, 0] / total).log()
+    logits -= logits.amax(-1, keepdim=True)
+    places, total = inverse_of_cumulative(logits.exp(), uniforms)
+    logprobs = logits.gather(-1, places[:, None])[:, 0] - total.log()
     return (places if names is None else names.gather(-1, places[:, None])[:, 0]), logprobs
 
 
@@ -48,13 +48,14 @@ def inverse_of_cumulative(mass: torch.Tensor, shares: torch.Tensor) -> tuple[tor
     if over := mass.shape[-1] % BLOCK:
         mass = torch.nn.functional.pad(mass, (0, BLOCK - over))
     blocks = mass.view(len(mass), -1, BLOCK)
-    edges = blocks.sum(-1).cumsum(-1)
+    sums = blocks.sum(-1)
+    edges = sums.cumsum(-1)
     target = _below(shares[:, None] * edges[:, -1:], edges[:, -1:])
     block = torch.searchsorted(edges, target, right=True)
     rest = target - torch.nn.functional.pad(edges, (1, 0)).gather(-1, block)
     inside = blocks[torch.arange(len(mass), device=mass.device), block[:, 0]].cumsum(-1)
     entry = torch.searchsorted(inside, _below(rest, inside[:, -1:]), right=True)
-    return (block * BLOCK + entry)[:, 0], edges[:, -1]
+    return (block * BLOCK + entry)[:, 0], sums.sum(-1)  # which rounds less than the last of the edges
 
 
 def _below(target: torch.Tensor, total: torch.Tensor) -> torch.Tensor:

@@ -22,8 +22,12 @@ from tests.rlef.test_train import episodes, numbers, small
 
 
 def stale(model, out):
+    """With steps that are large beside the rounding of the sampler."""
     config = small(model, out, keep_last=9)
-    return dataclasses.replace(config, rollout=dataclasses.replace(config.rollout, staleness=1))
+    return dataclasses.replace(
+        config, rollout=dataclasses.replace(config.rollout, staleness=1),
+        ppo=dataclasses.replace(config.ppo, learning_rate=1e-2),
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
