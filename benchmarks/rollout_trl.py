@@ -20,7 +20,7 @@ from rlef.integrations.trl import environment_factory, rows
 from rlef.learners.optimiser import autocast, make_optimiser
 from tasks import Task
 
-DEMONSTRATIONS, EPOCHS = 48, 3
+DEMONSTRATIONS, EPOCHS = 24, 2
 
 
 def play(

@@ -81,14 +81,16 @@ def tool_model(trl, tiny_model, box):
     head = tokenizer(start, add_special_tokens=False).input_ids
     bodies = [tokenizer(call, add_special_tokens=False).input_ids for call in calls]
     ids, said = torch.tensor([head + body for body in bodies]), torch.tensor(bodies)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=0.01)
-    for _ in range(120):
+    optimiser = torch.optim.AdamW(model.parameters(), lr=0.005)
+    for _ in range(600):  # how many are needed depends on the processor's rounding
         logits = model(input_ids=ids, logits_to_keep=len(bodies[0]) + 1).logits[:, :-1]
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), said.flatten())
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()
-    assert loss < 0.2
+        if loss < 0.02:  # nothing is unsure but which of the two programs it is
+            break
+    assert loss < 0.05
     return model, tokenizer
 
 

@@ -99,16 +99,17 @@ def test_a_run_of_two_processes(tiny_model, tmp_path, box):
 
     from rlef.train import train
 
-    alone = Run.create(dataclasses.replace(config, out=str(tmp_path / "alone")))
-    train(alone)
-    same = list(read_episodes(alone.folder / "episodes.jsonl"))
+    save_config(dataclasses.replace(config, out=str(tmp_path / "alone")), tmp_path / "alone.toml")
+    launch("rlef", "train", "--config", str(tmp_path / "alone.toml"), count=1)  # with as many threads
+    [alone] = (tmp_path / "alone").iterdir()
+    same = list(read_episodes(alone / "episodes.jsonl"))
     assert [(one.task, one.seed, one.step) for one in shared] == [(one.task, one.seed, one.step) for one in same]
     assert [turn.response_ids for one in shared[:3] for turn in one.turns] == [
         turn.response_ids for one in same[:3] for turn in one.turns
     ]
     one, two = (
         AutoModelForCausalLM.from_pretrained(place / "checkpoints" / "warm-start").state_dict()
-        for place in (folder, alone.folder)
+        for place in (folder, alone)
     )
     assert all(torch.equal(one[name], two[name]) for name in one)
 
