@@ -21,7 +21,7 @@ reach := import urllib.request as u; u.urlopen("$(cpu)/", timeout=5); print("--e
 # Updates are faster with compiled layers, and go on without them where there is no compiler.
 compiler := command -v c++ >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 	echo "setup: installing a C++ compiler, for faster training" && \
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends g++ python3-dev >/dev/null; } || \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends g++ python3-dev >/dev/null; } || \
 	echo "setup: no C++ compiler; training works without one, slower (Debian: apt-get install g++ python3-dev)"
 
 .PHONY: help setup train test lint clean

@@ -44,7 +44,7 @@ def play(
             train_dataset=Dataset.from_list(rows(tasks)),
             environment_factory=environment_factory(tasks, turn_limit=turns, box=box),
         )  # fmt: skip
-        spent, sampled, calls = 0.0, 0, 0
+        spent, sampled = 0.0, 0
         generate = trainer._generate
 
         def timed(prompts: Any) -> Any:

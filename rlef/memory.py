@@ -14,7 +14,7 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # names of mallopt(3)
 
 
 def keep_memory() -> None:
-    """Take from now on; before torch is imported. Nothing happens where the C library is not glibc."""
+    """Keep what is taken from now on; to be called before torch is imported. Does little where there is no glibc."""
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch asks for large pages
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -24,6 +24,7 @@ from tasks.judge import Box
 
 if TYPE_CHECKING:
     from rlef.policies.chat import Chat
+
 Score = Callable[[Sequence[tuple[str, str]]], list[float]]
 """One number for each (task as the policy saw it, program)."""
 
