@@ -56,6 +56,7 @@ def play(
             return output
 
         trainer._generate = timed
+        trainer.model.train()  # else this would be an evaluation to it
         asked = [row for row in rows(tasks) for _ in range(samples)]
         for first in range(0, len(asked), batch):
             trainer._generate_and_score_completions(asked[first : first + batch])
