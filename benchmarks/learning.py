@@ -6,13 +6,16 @@
 What follows `--` goes to every `rlef train`. A method that answers once per episode gets three times as many episodes.
 Every trained model is evaluated in dialogues of three turns on the same tasks with the same seeds. Runs that are
 finished under --runs are not run again: other flags behind `--` want another folder. Writes learning.json (1@3 with
-95 % intervals per method and seed, curves) and learning.png next to this file.
+95 % intervals per method and seed, curves) and learning.png next to this file, after every run; what learning.json
+has already, of other methods and seeds with the same flags, stays in it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -43,23 +46,39 @@ def main() -> None:
     if "--" in given:
         given, more = given[: given.index("--")], given[given.index("--") + 1 :]
     options = parser.parse_args(given)
-    results = {name: {str(seed): run(name, seed, options, more) for seed in options.seeds} for name in options.methods}
+    options.out.mkdir(parents=True, exist_ok=True)
+    flags = ["--rollout.samples", str(options.samples), *more]
+    results = earlier(options.out / "learning.json", flags)
+    for seed in options.seeds:
+        for name in options.methods:
+            results.setdefault(name, {})[str(seed)] = run(name, seed, options, more)
+            write(results, flags, options.out)
+    for name, seeds in results.items():
+        print(f"{name:20s} 1@{TURNS} {over(seeds, f'solved_1@{TURNS}')}  first {over(seeds, 'solved_first')}")
+
+
+def earlier(path: Path, flags: list[str]) -> dict[str, dict[str, Any]]:
+    """Results of runs with the same flags, by method and seed."""
+    written = json.loads(path.read_text()) if path.exists() else {}
+    if written.get("flags") != flags:
+        return {}
+    return {name: block["seeds"] for name, block in written["methods"].items()}
+
+
+def write(results: dict[str, dict[str, Any]], flags: list[str], out: Path) -> None:
+    """learning.json and learning.png."""
+    measures = (f"solved_1@{TURNS}", "solved_first", "repair_rate")
     summary = {
-        "command": f"python benchmarks/learning.py {' '.join(sys.argv[1:])}".strip(),
+        "command": "python benchmarks/learning.py",
+        "flags": flags,
+        "machine": {"cores": len(os.sched_getaffinity(0)), "system": platform.platform()},
         "methods": {
-            name: {
-                f"solved_1@{TURNS}": spread([one[f"solved_1@{TURNS}"]["mean"] for one in seeds.values()]),
-                "solved_first": spread([one["solved_first"]["mean"] for one in seeds.values()]),
-                "seeds": seeds,
-            }
+            name: {**{measure: over(seeds, measure) for measure in measures}, "seeds": seeds}
             for name, seeds in results.items()
         },
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "learning.json").write_text(json.dumps(summary, indent=2) + "\n")
-    draw(results, options.out / "learning.png")
-    for name, block in summary["methods"].items():
-        print(f"{name:20s} 1@{TURNS} {block[f'solved_1@{TURNS}']}  first {block['solved_first']}")
+    (out / "learning.json").write_text(json.dumps(summary, indent=2) + "\n")
+    draw(results, out / "learning.png")
 
 
 def run(name: str, seed: int, options: argparse.Namespace, more: list[str]) -> dict[str, Any]:
@@ -88,8 +107,9 @@ def run(name: str, seed: int, options: argparse.Namespace, more: list[str]) -> d
     return {**{key: result[key] for key in ("solved_first", f"solved_1@{TURNS}", "repair_rate")}, "curve": curve}
 
 
-def spread(values: list[float]) -> dict[str, float]:
-    """Mean, lowest and highest."""
+def over(seeds: dict[str, Any], measure: str) -> dict[str, float]:
+    """Mean, lowest and highest seed."""
+    values = [one[measure]["mean"] for one in seeds.values()]
     return {"mean": statistics.mean(values), "min": min(values), "max": max(values)}
 
 

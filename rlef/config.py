@@ -180,6 +180,12 @@ def check(config: TrainConfig) -> None:
     )
     check_ppo(config.ppo, config.rollout.samples, need)
     check_lora(config.lora)
+    for name, taken in (
+        ("ppo.compile", config.ppo.compile),
+        ("lora.rank", config.lora.rank),
+        ("rollout.staleness", config.rollout.staleness),
+    ):
+        need(not (config.ppo.shard and taken), name, "off with ppo.shard")
     check_names(config.reward)
     need(config.feedback.tests >= 1, "feedback.tests", "at least 1")
     need(config.feedback.characters >= 16, "feedback.characters", "at least 16")

@@ -72,6 +72,9 @@ class PPOConfig:
     """Tokens of a micro-batch with its padding: the memory of an update."""
     gradient_checkpointing: bool = False
     """Layers compute their activations again in the backward pass, in the warm start too: less memory, more time."""
+    shard: bool = False
+    """Each of several processes keeps a part of the layers' weights, gradients and moments (FSDP): for models whose
+    training does not fit into one."""
     compile: bool = False
     """Layers are compiled for the updates: faster on processors from the second update on; needs a C++ compiler there.
     """

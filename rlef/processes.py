@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import gc
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -41,7 +42,11 @@ class Processes:
 
     def share(self, items: Sequence[T]) -> list[T]:
         """What is this process's to do."""
-        return list(items[self.rank :: self.count])
+        return self.shares(items)[self.rank]
+
+    def shares(self, items: Sequence[T]) -> list[list[T]]:
+        """What is to do, by process."""
+        return [list(items[rank :: self.count]) for rank in range(self.count)]
 
     def gather(self, own: list[T]) -> list[T]:
         """What all have made of their shares, in the order of the items."""
@@ -86,12 +91,17 @@ class Processes:
         return float(whole)
 
     def add_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
-        """Sum the gradients. A parameter that no process has one for keeps none, so that no step touches it."""
+        """Sum the gradients. A parameter that no process has one for keeps none, so that no step touches it.
+
+        Those of parameters that are split (`rlef.sharding`) are summed already.
+        """
         if self.count == 1:
             return
         import torch
 
-        trained = [parameter for parameter in parameters if parameter.requires_grad]
+        from rlef.sharding import is_split
+
+        trained = [parameter for parameter in parameters if parameter.requires_grad and not is_split(parameter)]
         known = torch.tensor([float(parameter.grad is not None) for parameter in trained])
         self.add([known])
         for parameter, holders in zip(trained, known.tolist(), strict=True):
@@ -110,5 +120,10 @@ def joined() -> Processes:
     from accelerate import PartialState
 
     state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
-    atexit.register(state.destroy_process_group)
+
+    def leave() -> None:
+        gc.collect()  # of split layers that still hold the group, which would end after the interpreter
+        state.destroy_process_group()
+
+    atexit.register(leave)
     return Processes(state.process_index, state.num_processes, state.device)

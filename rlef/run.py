@@ -58,10 +58,7 @@ class Run:
         """A new folder under `config.out`, named by date and seed."""
         if not joined().first:
             return Run(Path(joined().tell("")))
-        stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-        stem = Path(config.out) / f"{stamp}-seed{config.seed}"
-        with guard(stem, resume=False):
-            run = Run(_claim(stem))
+        run = Run(claim(config.out, f"seed{config.seed}"))
         try:
             with guard(run.folder, resume=False):
                 (run.folder / "checkpoints").mkdir()
@@ -154,7 +151,6 @@ class Run:
         with guard(self.folder), replacing(self.folder / "checkpoints" / name) as part:
             _write_model(part, model, tokenizer)
 
-    @_by_the_first
     def save_state(
         self, step: int, model: Any, tokenizer: Any, state: Mapping[str, Any], ahead: Sequence[Episode] = ()
     ) -> None:
@@ -165,9 +161,14 @@ class Run:
         """
         import torch
 
+        from rlef.sharding import collected, is_split
+
+        weights = collected(model.state_dict()) if any(map(is_split, model.parameters())) else None
+        if not joined().first:
+            return
         lengths = {name: (self.folder / name).stat().st_size for name in GROWING}
         with guard(self.folder), replacing(self.folder / "checkpoints" / "latest") as part:
-            _write_model(part, model, tokenizer)
+            _write_model(part, model, tokenizer, weights)
             torch.save({"step": step, "lengths": lengths, "state": dict(state)}, part / "trainer.pt")
             if ahead:
                 append_episodes(part / AHEAD, ahead)
@@ -229,10 +230,10 @@ class Run:
             os.truncate(self.folder / name, 0)
 
 
-def _write_model(folder: Path, model: Any, tokenizer: Any) -> None:
+def _write_model(folder: Path, model: Any, tokenizer: Any, weights: Mapping[str, Any] | None = None) -> None:
     from rlef.policies.lora import merged
 
-    merged(model).save_pretrained(folder)
+    merged(model).save_pretrained(folder, state_dict=weights)
     tokenizer.save_pretrained(folder)
 
 
@@ -253,16 +254,28 @@ def guard(folder: Path, resume: bool = True) -> Iterator[None]:
         raise
 
 
-def _claim(stem: Path) -> Path:
-    """A new folder of that name, or of it with a number where another run has begun in the same second."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    for number in itertools.count(2):
-        try:
-            stem.mkdir()
-            break
-        except FileExistsError:
-            stem = stem.with_name(f"{stem.name.partition('_')[0]}_{number}")
-    return stem
+def claim(out: str, name: str) -> Path:
+    """A new folder in `out`: date, time and name, and a number where another such has begun in the same second."""
+    first = folder = Path(out) / f"{datetime.now():%Y%m%d-%H%M%S}-{name}"
+    with guard(folder, resume=False):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        for number in itertools.count(2):
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir()
+                break
+            folder = first.with_name(f"{first.name}_{number}")
+    return folder
+
+
+@contextlib.contextmanager
+def claimed(out: str, name: str) -> Iterator[Path]:
+    """`claim`, for what is written at the end: a folder that stays empty is taken away again."""
+    folder = claim(out, name)
+    try:
+        yield folder
+    finally:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 @contextlib.contextmanager

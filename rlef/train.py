@@ -106,6 +106,9 @@ class _Job:
         engine = TransformersEngine(policy.model, policy.chat.stop_ids, decode=policy.chat.text)
         self.evaluation("warm_start", engine, policy)
         reference = None if config.lora.rank else copy.deepcopy(policy.model)
+        saved = run.load_state()
+        if saved and not config.lora.rank:  # adapters are in the state, and what they were added to is the warm start
+            policy.model.load_state_dict(load_policy(str(saved[1]), config.system).model.state_dict())
         add_adapter(policy.model, config.lora, config.seed, lowest_layers(policy.model, config.ppo.frozen_layers))
         sampling, learning = config.rollout, config.ppo
         if learning.compile and (reason := cannot_compile()):
@@ -115,16 +118,12 @@ class _Job:
             policy.model, reference, learning, config.seed, sampling.temperature, sampling.max_new_tokens, processes,
             stale=bool(sampling.staleness),
         )  # fmt: skip
-        saved = run.load_state()
         done = saved[0] if saved else 0
         if saved is None:
             run.restart()
             self.log_evaluation("warm_start", 0)
         else:
-            _, folder, state = saved
-            if not config.lora.rank:  # adapters are in the state, and what they were added to is the warm start
-                policy.model.load_state_dict(load_policy(str(folder), config.system).model.state_dict())
-            ppo.load_state_dict(dict(state))
+            ppo.load_state_dict(dict(saved[2]))
             engine.load(policy.model)
             self.keep(done)  # the process may have died between saving and keeping
         processes.tell(None)  # files are as they were after `done` updates

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from rlef.evaluation.recipes import Recipe
 from rlef.evaluation.selection import Verifier, parse_select
 from rlef.progress import Display
 from rlef.report.table import interval, interval_table
-from rlef.run import guard
+from rlef.run import claimed, guard
 from sandbox import Sandbox
 from tasks import Suite, load_suite
 
@@ -51,10 +50,9 @@ def run_evaluation(model: str, config: EvalConfig, recipe: Recipe | None = None,
     if playing[0].once:
         config = replace(config, single_turn=False, best_of=1, evaluation=replace(config.evaluation, samples=1))
     check_samples(measures, config.evaluation.samples)
-    folder = Path(config.out) / f"{datetime.now():%Y%m%d-%H%M%S}-eval"
     labels = _labels(loaded)
     results: dict[str, dict[str, Any]] = {}
-    with Sandbox(slots=config.slots) as box, Display(folder) as display:
+    with Sandbox(slots=config.slots) as box, claimed(config.out, "eval") as folder, Display(folder) as display:
         for name, label, suite, player in zip(names, labels, loaded, playing, strict=True):
             mine = replace(config, suite=name)
             job = Job(model, mine, suite, player, measures, inputs, verifier, box, display)

@@ -58,7 +58,7 @@ class Job:
     display: Display
 
     def run(self, folder: Path, recipe: str) -> dict[str, Any]:
-        """Evaluate and write `result.json`, `episodes.jsonl` and `eval.toml` to a new folder; returns the result."""
+        """Evaluate and write `result.json`, `episodes.jsonl` and `eval.toml` to `folder`; returns the result."""
         config, display = self.config, self.display
         episodes = self.episodes(f"evaluation of {self.model} on {self.suite.name}", config)
         singles: list[Episode] = []
@@ -91,7 +91,7 @@ class Job:
                 "rollouts_per_task": alone.evaluation.samples, "comparison": [row.as_dict() for row in rows],
             }  # fmt: skip
         with guard(folder, resume=False):
-            folder.mkdir(parents=True)
+            folder.mkdir(exist_ok=True)
             save_config(config, folder / "eval.toml")
             append_episodes(folder / "episodes.jsonl", episodes)
             if singles:

@@ -8,7 +8,7 @@ row, and none sees the one before. Episodes the sandbox failed on take part in n
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -39,6 +39,8 @@ class Batch:
     """(n, turns), true where the episode has that turn."""
     positions: torch.Tensor | None = None
     """(n, tokens), counted from 0 at each turn that has a prompt of its own; None where there is no such turn."""
+    counts: bool = True
+    """False for what is computed only because other processes wait for it."""
 
     @property
     def action(self) -> torch.Tensor:
@@ -48,15 +50,32 @@ class Batch:
 
 def micro_batches(episodes: Sequence[Episode], indices: Sequence[int], token_budget: int) -> Iterator[Batch]:
     """Batches over `indices`, longest sequences first, each of at most `token_budget` tokens with its padding."""
-    length = {i: sum(len(t.prompt_ids) + len(t.response_ids) for t in episodes[i].turns) for i in indices}
-    group: list[int] = []
-    for i in sorted(indices, key=lambda i: -length[i]):
-        if group and (len(group) + 1) * length[group[0]] > token_budget:
-            yield to_batch(episodes, group)
-            group = []
-        group.append(i)
-    if group:
+    for group in groups(episodes, indices, token_budget):
         yield to_batch(episodes, group)
+
+
+def in_step(
+    episodes: Sequence[Episode], shares: Sequence[Sequence[int]], rank: int, token_budget: int
+) -> Iterator[Batch]:
+    """`micro_batches` of one of several shares, as many as of any: what is added does not count."""
+    parts = [groups(episodes, share, token_budget) for share in shares]
+    for group in parts[rank]:
+        yield to_batch(episodes, group)
+    spare = replace(to_batch(episodes, [next(i for share in shares for i in share)]), counts=False)
+    for _ in range(max(map(len, parts)) - len(parts[rank])):
+        yield spare
+
+
+def groups(episodes: Sequence[Episode], indices: Sequence[int], token_budget: int) -> list[list[int]]:
+    """What goes into each of `micro_batches`."""
+    length = {i: sum(len(t.prompt_ids) + len(t.response_ids) for t in episodes[i].turns) for i in indices}
+    found: list[list[int]] = []
+    for i in sorted(indices, key=lambda i: -length[i]):
+        if found and (len(found[-1]) + 1) * length[found[-1][0]] <= token_budget:
+            found[-1].append(i)
+        else:
+            found.append([i])
+    return found
 
 
 def to_batch(episodes: Sequence[Episode], indices: Sequence[int]) -> Batch:

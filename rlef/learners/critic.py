@@ -15,8 +15,9 @@ from torch import nn
 
 from rlef.learners.batch import Batch, forward
 from rlef.learners.compiled import compile_layers
-from rlef.learners.optimiser import autocast, make_optimiser
+from rlef.learners.optimiser import autocast, layers_of, make_optimiser
 from rlef.ppo_config import PPOConfig
+from rlef.sharding import shard
 
 
 class Critic(nn.Module):
@@ -50,15 +51,25 @@ class CriticNetwork(Critic):
             return forward(self.body, batch)
 
 
-def make_critic(model: Any, config: PPOConfig) -> tuple[Critic, torch.optim.AdamW]:
-    """The critic and its optimiser: the head is its first group, the network its second, with the policy's settings."""
+def make_critic(model: Any, config: PPOConfig, split: bool = False) -> tuple[Critic, torch.optim.AdamW]:
+    """The critic and its optimiser: the head is its first group, the network its second, with the policy's settings.
+
+    Args:
+        model: the start policy, whole.
+        split: whether the layers of the network are split over the processes.
+    """
     network = config.critic == "network"
     critic = CriticNetwork(model) if network else Critic(model.config.get_text_config().hidden_size)
     critic.to(model.device)
+    if split and isinstance(critic, CriticNetwork):
+        shard(layers_of(critic.body))
     optimiser = make_optimiser(critic.head.parameters(), config.critic_learning_rate, 0.0)
     if isinstance(critic, CriticNetwork):
         body = [parameter for parameter in critic.body.parameters() if parameter.requires_grad]
-        optimiser.add_param_group({"params": body, "lr": config.learning_rate, "weight_decay": config.weight_decay})
+        step = {"fused": False, "foreach": False} if split else {}
+        optimiser.add_param_group(
+            {"params": body, "lr": config.learning_rate, "weight_decay": config.weight_decay, **step}
+        )
         if config.compile:
             compile_layers(critic.body)
     return critic, optimiser

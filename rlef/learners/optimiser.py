@@ -10,14 +10,18 @@ import torch
 
 from rlef.errors import RlefError
 from rlef.policies.engine import sampling_dtype
+from rlef.sharding import is_split, put
 
 
 def make_optimiser(
     parameters: Iterable[torch.nn.Parameter], learning_rate: float, weight_decay: float
 ) -> torch.optim.AdamW:
-    """AdamW with one fused step over all parameters."""
+    """AdamW with one fused step over all parameters, one by one where some are split over processes and some whole."""
     chosen = [parameter for parameter in parameters if parameter.requires_grad]
-    return torch.optim.AdamW(chosen, lr=learning_rate, weight_decay=weight_decay, fused=True)
+    fused = not any(map(is_split, chosen))
+    return torch.optim.AdamW(
+        chosen, lr=learning_rate, weight_decay=weight_decay, fused=fused, foreach=None if fused else False
+    )
 
 
 def use_gradient_checkpointing(model: Any) -> None:
@@ -54,7 +58,7 @@ def load_trained(module: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> 
     if own.keys() != state.keys():
         raise ValueError("these are the parameters of another configuration")
     for name, value in state.items():
-        own[name].copy_(value)
+        put(own[name], value)
 
 
 def use_training_attention(model: Any) -> None:

@@ -13,7 +13,7 @@ of the update (pi_old) unless rollouts are asynchronous (`stale`). Where a run i
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -25,6 +25,7 @@ from rlef.learners.batch import (
     action_logprobs,
     action_logprobs_and_entropy,
     forward,
+    in_step,
     micro_batches,
     to_batch,
 )
@@ -43,6 +44,7 @@ from rlef.learners.losses import (
 )
 from rlef.learners.optimiser import (
     autocast,
+    layers_of,
     load_trained,
     lowest_layers,
     make_optimiser,
@@ -54,6 +56,7 @@ from rlef.policies.engine import cast_weights, sampling_dtype
 from rlef.policies.lora import has_adapter, switched_off
 from rlef.ppo_config import PPOConfig
 from rlef.processes import Processes
+from rlef.sharding import clip_gradients, collected, load_optimiser, shard
 
 
 class PPO:
@@ -89,8 +92,11 @@ class PPO:
             compile_layers(model)
             if reference is not None:
                 compile_layers(reference)
+        self.split = config.shard and self.processes.count > 1
+        self.critic, self.critic_optimiser = make_critic(model, config, self.split)
+        if self.split:
+            shard(layers_of(model))
         self.optimiser = make_optimiser(model.parameters(), config.learning_rate, config.weight_decay)
-        self.critic, self.critic_optimiser = make_critic(model, config)
         self.steps = 0
 
     def update(
@@ -150,10 +156,10 @@ class PPO:
     def _values(self, episodes: Sequence[Episode], everything: Batch) -> torch.Tensor:
         """(episodes, steps): the critic's values before the update."""
         values = torch.zeros((everything.ids if self.config.value == "token" else everything.turns).shape)
-        share = self.processes.share(range(len(episodes)))
-        for batch in micro_batches(episodes, share, 2 * self.config.token_budget):
+        for batch in self._micro_batches(episodes, range(len(episodes)), 2 * self.config.token_budget):
             estimates = self._estimates(batch)
-            values[batch.index, : estimates.shape[1]] = estimates
+            if batch.counts:
+                values[batch.index, : estimates.shape[1]] = estimates
         self.processes.add([values])
         return values
 
@@ -178,12 +184,19 @@ class PPO:
     def _old_logprobs(self, episodes: Sequence[Episode]) -> torch.Tensor:
         """(episodes, tokens): log-probabilities under the policy as it is."""
         old = torch.zeros(to_batch(episodes, range(len(episodes))).ids.shape)
-        for batch in micro_batches(episodes, self.processes.share(range(len(episodes))), 2 * self.config.token_budget):
+        for batch in self._micro_batches(episodes, range(len(episodes)), 2 * self.config.token_budget):
             with autocast(self.model):
                 logprobs = action_logprobs(self.model, forward(self.model, batch), batch, self.temperature)
-            old[batch.index, : logprobs.shape[1]] = logprobs.cpu()
+            if batch.counts:
+                old[batch.index, : logprobs.shape[1]] = logprobs.cpu()
         self.processes.add([old])
         return old
+
+    def _micro_batches(self, episodes: Sequence[Episode], chosen: Sequence[int], budget: int) -> Iterator[Batch]:
+        """This process's share. Layers that are split compute in all processes at once, so each has as many batches."""
+        if self.split:
+            return in_step(episodes, self.processes.shares(chosen), self.processes.rank, budget)
+        return micro_batches(episodes, self.processes.share(chosen), budget)
 
     def _policy_loss(
         self, logprobs: torch.Tensor, old: torch.Tensor, advantages: torch.Tensor, batch: Batch
@@ -215,7 +228,7 @@ class PPO:
             answers = sum(len(episodes[i].turns) for i in chosen)
             unit = {"token": sampled, "answer": answers, "constant": answers * self.max_new_tokens}[config.average]
             count, drift = sampled if credit.per_token else answers, 0.0
-            for batch in micro_batches(episodes, self.processes.share(chosen), config.token_budget):
+            for batch in self._micro_batches(episodes, chosen, config.token_budget):
                 with autocast(self.model):
                     hidden = forward(self.model, batch)
                     logprobs, entropy = action_logprobs_and_entropy(self.model, hidden, batch, self.temperature)
@@ -225,7 +238,9 @@ class PPO:
                 wrong = value_loss(
                     self._estimates(batch, hidden), rows.values, rows.returns, rows.steps, config.value_clip
                 )
-                (loss / unit + wrong / count).backward()
+                (batch.counts * (loss / unit + wrong / count)).backward()
+                if not batch.counts:
+                    continue
                 sums["policy"] += float(loss.detach())
                 sums["value"] += float(wrong.detach())
                 sums["entropy"] += float(entropy) * int(batch.action.sum())
@@ -260,8 +275,7 @@ class PPO:
     def _step(self) -> float:
         self.processes.add_gradients([*self.model.parameters(), *self.critic.parameters()])
         norm, critic_norm = (
-            torch.nn.utils.clip_grad_norm_(module.parameters(), self.config.max_grad_norm)
-            for module in (self.model, self.critic)
+            clip_gradients(module.parameters(), self.config.max_grad_norm) for module in (self.model, self.critic)
         )
         if not torch.isfinite(norm + critic_norm):
             self._forget_gradients()
@@ -277,12 +291,12 @@ class PPO:
         return float(norm)
 
     def state_dict(self) -> dict[str, Any]:
-        """All but the policy's weights; its adapters if it has any."""
+        """All but the policy's weights; its adapters if it has any. What is split is whole, in the first process."""
         adapter = {"adapter": trained(self.model)} if has_adapter(self.model) else {}
         return adapter | {
-            "critic": trained(self.critic),
-            "optimiser": self.optimiser.state_dict(),
-            "critic_optimiser": self.critic_optimiser.state_dict(),
+            "critic": collected(trained(self.critic)),
+            "optimiser": collected(self.optimiser.state_dict()),
+            "critic_optimiser": collected(self.critic_optimiser.state_dict()),
             "steps": self.steps,
         }
 
@@ -291,6 +305,6 @@ class PPO:
         if has_adapter(self.model):
             load_trained(self.model, state["adapter"])
         load_trained(self.critic, state["critic"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.critic_optimiser.load_state_dict(state["critic_optimiser"])
+        load_optimiser(self.optimiser, state["optimiser"])
+        load_optimiser(self.critic_optimiser, state["critic_optimiser"])
         self.steps = state["steps"]

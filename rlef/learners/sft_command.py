@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 import torch
@@ -20,7 +19,7 @@ from rlef.learners.sft import warm_start
 from rlef.policies.load import load_policy
 from rlef.policies.lora import add_adapter, merge
 from rlef.progress import Display
-from rlef.run import guard, replacing
+from rlef.run import claimed, guard, replacing
 
 
 def run_sft(model: str, records: Sequence[str], config: SftConfig) -> Path:
@@ -52,9 +51,8 @@ def run_sft(model: str, records: Sequence[str], config: SftConfig) -> Path:
     settings = WarmStartConfig(
         epochs=config.epochs, learning_rate=config.learning_rate, batch=config.batch, weight_decay=config.weight_decay
     )
-    folder = Path(config.out) / f"{datetime.now():%Y%m%d-%H%M%S}-sft"
     steps = config.epochs * -(-len(fitting) // config.batch)
-    with Display(folder) as display:
+    with claimed(config.out, "sft") as folder, Display(folder) as display:
         display.say(
             f"{len(every)} episodes, {passed} passed, {len(chosen)} distinct; {len(fitting)} answers to learn from, "
             f"{len(shown) - len(fitting)} too long"
@@ -74,12 +72,10 @@ def run_sft(model: str, records: Sequence[str], config: SftConfig) -> Path:
             "distinct": len(chosen), "answers": len(fitting), "too_long": len(shown) - len(fitting), "losses": losses,
             "config": dataclasses.asdict(config),
         }  # fmt: skip
-        with guard(folder, resume=False):
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(folder) as part:
-                policy.model.save_pretrained(part)
-                policy.tokenizer.save_pretrained(part)
-                (part / "sft.json").write_text(json.dumps(facts, indent=2) + "\n")
+        with guard(folder, resume=False), replacing(folder) as part:
+            policy.model.save_pretrained(part)
+            policy.tokenizer.save_pretrained(part)
+            (part / "sft.json").write_text(json.dumps(facts, indent=2) + "\n")
         display.say(f"go on with: rlef eval {folder}")
     return folder
 

@@ -26,6 +26,7 @@ from rlef.policies.cache import KeyValues
 from rlef.policies.drawing import draw
 from rlef.policies.interface import Follow, Request, Sample, Sampling
 from rlef.policies.lora import merge, merged_weights
+from rlef.sharding import whole
 
 REFILL = 1 / 8
 """Places are filled again once this share of the rows has ended: prompts and programs are cheaper by the dozen."""
@@ -99,7 +100,7 @@ class TransformersEngine:
         """Take over the weights of `model`, which has the same architecture."""
         with torch.no_grad():
             for ours, theirs in zip(self._model.parameters(), merged_weights(model), strict=True):
-                ours.copy_(theirs)
+                ours.copy_(whole(theirs))
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Sample]:
         """One sample per request, in order."""

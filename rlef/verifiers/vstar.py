@@ -20,7 +20,6 @@ import json
 import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ from rlef.policies.chat import Chat
 from rlef.policies.load import load_policy
 from rlef.progress import Display
 from rlef.rollout import starts
-from rlef.run import Run, guard, replacing
+from rlef.run import Run, claim, guard, replacing
 from rlef.verifiers.config import VStarConfig, check_vstar
 from rlef.verifiers.heldout import candidates, clusters, scores
 from rlef.verifiers.pairs import Pair, describe, distinct, make_pairs, read_pairs, write_pairs
@@ -53,10 +52,10 @@ from tasks import Task, load_suite
 
 def create(config: VStarConfig) -> Run:
     """A new run folder under `config.out`."""
-    run = Run(Path(config.out) / f"{datetime.now():%Y%m%d-%H%M%S}-vstar-seed{config.seed}")
+    run = Run(claim(config.out, f"vstar-seed{config.seed}"))
     with guard(run.folder, resume=False):
         for name in ("checkpoints", "samples", "evaluation"):
-            (run.folder / name).mkdir(parents=True)
+            (run.folder / name).mkdir()
         save_config(config, run.folder / "config.toml")
     return run
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rlef.episode import Episode, Turn
 from rlef.learners.advantages import group_relative, lambda_returns, leave_one_out, value_advantages
-from rlef.learners.batch import micro_batches, to_batch
+from rlef.learners.batch import in_step, micro_batches, to_batch
 from rlef.learners.credit import Credit, assign, at_last_tokens, trimmed, with_contrast
 from rlef.ppo_config import PPOConfig
 
@@ -218,6 +218,18 @@ def test_micro_batches_get_the_advantages_of_their_episodes(value):
         got = credit.of_tokens(batch)
         for row, i in enumerate(batch.index):
             assert torch.equal(got[row][batch.action[row]], everything[i][whole.action[i]])
+
+
+@pytest.mark.parametrize("processes", [2, 3, 7])
+def test_processes_in_step_have_as_many_batches_and_each_episode_counts_once(processes):
+    samples = [episode(str(size), [0.0] * size) for size in (9, 1, 9, 1, 9, 9, 1, 9)]
+    shares = [range(8)[rank::processes] for rank in range(processes)]
+    alone = [[batch.index for batch in micro_batches(samples, share, 30)] for share in shares]
+    together = [list(in_step(samples, shares, rank, 30)) for rank in range(processes)]
+    assert len(set(map(len, alone))) > 1, "else nothing waits for anything"
+    assert len(set(map(len, together))) == 1
+    assert [[batch.index for batch in batches if batch.counts] for batches in together] == alone
+    assert {len(batch.index) for batches in together for batch in batches if not batch.counts} == {1}
 
 
 def test_only_tasks_with_contrast_are_learned_from():

@@ -165,6 +165,7 @@ def test_every_logged_metric_is_explained():
         ({"passes": 0}, "ppo.passes = 0: must be at least 1"),
         ({"target_kl": -1.0}, "ppo.target_kl = -1.0: must be 0 or more"),
         ({"clip_high": -0.1}, "ppo.clip_high = -0.1: must be 0 or more"),
+        ({"shard": True, "compile": True}, "ppo.compile = True: must be off with ppo.shard"),
     ],
 )
 def test_choices_that_do_not_go_together_are_refused(fields, message):

@@ -77,14 +77,15 @@ def test_one_process_does_everything_itself():
 
 
 @pytest.mark.timeout(900)
-def test_a_run_of_two_processes(tiny_model, tmp_path, box):
+@pytest.mark.parametrize("shard", [False, True], ids=["whole", "split"])
+def test_a_run_of_two_processes(shard, tiny_model, tmp_path, box):
     """One run folder; each update's episodes are sampled by both, every episode once, and those of one process. One
     process can go on from there."""
     config = TrainConfig(
         model=str(tiny_model), out=str(tmp_path / "runs"), turn_limit=2, checkpoint_every=1, slots=1,
         warm_start=WarmStartConfig(programs=1, repairs=1, epochs=1),
         rollout=RolloutConfig(tasks=3, samples=1, max_new_tokens=8),
-        ppo=PPOConfig(updates=2, learning_rate=1e-3, mini_batches=2),
+        ppo=PPOConfig(updates=2, learning_rate=1e-3, mini_batches=2, shard=shard),
         evaluation=EvaluationConfig(split="validation", tasks=1, samples=1),
     )  # fmt: skip
     save_config(config, tmp_path / "config.toml")

@@ -14,6 +14,7 @@ from rlef.learners.ppo import PPO
 from rlef.policies.lora import add_adapter
 from rlef.ppo_config import LoraConfig, PPOConfig
 from rlef.processes import Processes, joined
+from rlef.sharding import collected, whole
 from tests.rlef.learning import sampled, tiny
 
 CASES = {
@@ -23,19 +24,57 @@ CASES = {
     "token": {"value": "token", "gae_lambda": 0.95, "frozen_layers": 1},
     "starter": {"baseline": "leave_one_out"},
     "stopped": {"baseline": "group", "passes": 3, "target_kl": 1e-7},
+    "shard": {"shard": True, "critic": "network", "gradient_checkpointing": True},
+    "shard, fewer": {"shard": True, "mini_batches": 8, "value": "token", "token_budget": 64},
     "gspo": {"loss": "gspo", "average": "answer", "mini_batches": 8},  # fewer episodes in a mini-batch than processes
 }
 
 
-def learn(processes, rank=0, **fields):
+def learner(processes, model, rank=0, **fields):
+    """A learner that starts from `model`."""
+    reference = None if rank else tiny()
+    add_adapter(model, LoraConfig(rank), 0)
+    return PPO(model, reference, PPOConfig(learning_rate=1e-4, warmup=0, **fields), 0, processes=processes)
+
+
+def learn(processes, **fields):
     """Metrics of two updates, and the parameters after them."""
     model = tiny()
     episodes = sampled(model)
-    reference = None if rank else copy.deepcopy(model)
-    add_adapter(model, LoraConfig(rank), 0)
-    ppo = PPO(model, reference, PPOConfig(learning_rate=1e-4, warmup=0, **fields), 0, processes=processes)
+    ppo = learner(processes, model, **fields)
     metrics = [ppo.update(episodes, number) for number in range(2)]
-    return metrics, [value.detach().clone() for value in [*ppo.model.parameters(), *ppo.critic.parameters()]]
+    if ppo.split:
+        check_split(ppo)
+        check_resumed(ppo, processes, episodes, fields)
+    return metrics, parameters_of(ppo)
+
+
+def parameters_of(ppo):
+    """Copies of all parameters, whole."""
+    return [whole(value.detach()).clone() for value in [*ppo.model.parameters(), *ppo.critic.parameters()]]
+
+
+def check_split(ppo):
+    """This process has half of every layer, and of its moments."""
+    for parameter in ppo.model.model.layers.parameters():
+        assert parameter.to_local().numel() * 2 == parameter.numel()
+        for moment in ("exp_avg", "exp_avg_sq"):
+            assert ppo.optimiser.state[parameter][moment].to_local().numel() * 2 == parameter.numel()
+
+
+def check_resumed(ppo, processes, episodes, fields):
+    """A learner made from what was written goes on with the same bits. `ppo` is as it was."""
+    weights, state = processes.tell((collected(ppo.model.state_dict()), copy.deepcopy(ppo.state_dict())))
+    model = tiny()
+    model.load_state_dict(weights)
+    again = learner(processes, model, **fields)
+    again.load_state_dict(copy.deepcopy(state))
+    third = again.update(episodes, 2)
+    more = learner(processes, tiny(), **fields)
+    for number in range(3):
+        last = more.update(episodes, number)
+    assert third == last
+    assert all(map(torch.equal, parameters_of(again), parameters_of(more)))
 
 
 def exact():
