@@ -44,7 +44,8 @@ train: setup
 
 test: setup
 	@$(MAKE) --no-print-directory lint
-	$(bin)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(bin)/python -m pytest -n 2 --dist loadfile -m "not alone" $(ARGS) || [ $$? = 5 ]
+	$(bin)/python -m pytest -m alone $(ARGS) || [ $$? = 5 ]  # 5: ARGS select none of these
 
 lint:
 	$(bin)/ruff check .

@@ -26,6 +26,7 @@ from rlef.policies.cache import KeyValues
 from rlef.policies.drawing import draw
 from rlef.policies.interface import Follow, Request, Sample, Sampling
 from rlef.policies.lora import merge, merged_weights
+from rlef.policies.packed import pack
 from rlef.sharding import whole
 
 REFILL = 1 / 8
@@ -84,6 +85,7 @@ class TransformersEngine:
         self._model.eval().requires_grad_(False)
         self._model.set_attn_implementation("sdpa")
         cast_weights(self._model, dtype or sampling_dtype(self._model.device))
+        self._packed = pack(self._model)
         config = self._model.config.get_text_config()
         self._stop = torch.zeros(config.vocab_size, dtype=torch.bool)
         self._stop[[token for token in stop_ids if token < len(self._stop)]] = True
@@ -101,6 +103,8 @@ class TransformersEngine:
         with torch.no_grad():
             for ours, theirs in zip(self._model.parameters(), merged_weights(model), strict=True):
                 ours.copy_(whole(theirs))
+            for layer in self._packed:
+                layer.refresh()
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Sample]:
         """One sample per request, in order."""

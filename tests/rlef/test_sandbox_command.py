@@ -73,6 +73,7 @@ def test_attack_fails_when_something_gets_through(box, capsys, monkeypatch):
     assert "NOT DEFENDED" in out
 
 
+@pytest.mark.alone
 def test_prune_removes_what_a_killed_owner_left_and_nothing_else(box, capsys):
     box.run(attacks._SENTINEL.program, [b"1\n"])
     mine = {place.slot._cell._container for place in box._places if place.slot}

@@ -76,6 +76,7 @@ def test_slots_of_a_killed_owner_end_by_themselves(killed):
     assert groups(label) == []
 
 
+@pytest.mark.alone
 def test_a_slot_that_was_stopped_is_pruned_when_its_owner_is_gone_and_not_before(open_sandbox):
     with open_sandbox(backend="namespaces", slots=1) as mine:
         mine.run(Program("print(1)"), [b""])
