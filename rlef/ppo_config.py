@@ -66,6 +66,8 @@ class PPOConfig:
     """A linear head on the policy's hidden states, or a second model from the same start [network]."""
     max_grad_norm: float = 1.0
     """Gradients are scaled down to this norm."""
+    ema: float = 0.0
+    """Decay per update of a moving average of the weights, which is evaluated and saved in their place; 0: none [0]."""
     frozen_layers: int = 0
     """Lowest layers that are not trained, nor is the embedding then: less work in every backward pass [0]."""
     token_budget: int = 2048
@@ -109,6 +111,7 @@ def check_ppo(ppo: PPOConfig, samples: int, need: Callable[[bool, str, str], Non
         need(getattr(ppo, name) > 0, f"ppo.{name}", "above 0")
     for name in ("mini_batches", "passes"):
         need(getattr(ppo, name) >= 1, f"ppo.{name}", "at least 1")
+    need(0 <= ppo.ema < 1, "ppo.ema", "at least 0, below 1")
     for name in ("gamma", "gae_lambda"):
         need(0 <= getattr(ppo, name) <= 1, f"ppo.{name}", "between 0 and 1")
     baseline = f"with ppo.baseline = {ppo.baseline!r}"

@@ -136,6 +136,8 @@ class _Job:
             if done < config.ppo.updates or self.interrupt.asked:
                 return False
         engine.critic = None
+        with ppo.averaged():
+            engine.load(policy.model)
         self.evaluation("trained", engine, policy)
         self.log_evaluation("trained", done)
         return True
@@ -228,10 +230,11 @@ class _Job:
                     show.update(metrics)
                     done = number + 1
                     if done % config.checkpoint_every == 0 or self.interrupt.asked or done == config.ppo.updates:
-                        begun = batches.ahead()
-                        self.run.save_state(
-                            done, policy.model, policy.tokenizer, ppo.state_dict(), begun.episodes if begun else ()
-                        )
+                        begun, state = batches.ahead(), ppo.state_dict()
+                        with ppo.averaged():
+                            self.run.save_state(
+                                done, policy.model, policy.tokenizer, state, begun.episodes if begun else ()
+                            )
                         self.keep(done)
                     if self.interrupt.asked:
                         break

@@ -12,6 +12,7 @@ of the update (pi_old) unless rollouts are asynchronous (`stale`). Where a run i
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -20,6 +21,7 @@ import torch
 
 from rlef.episode import Episode
 from rlef.errors import RlefError
+from rlef.learners.average import WeightAverage
 from rlef.learners.batch import (
     Batch,
     action_logprobs,
@@ -97,6 +99,7 @@ class PPO:
         if self.split:
             shard(layers_of(model))
         self.optimiser = make_optimiser(model.parameters(), config.learning_rate, config.weight_decay)
+        self.average = WeightAverage(model, config.ema) if config.ema else None
         self.steps = 0
 
     def update(
@@ -130,7 +133,13 @@ class PPO:
         metrics["learn/tokens"] = float(sum(len(t.prompt_ids) + len(t.response_ids) for e in kept for t in e.turns))
         if kept:
             metrics |= self._learn(kept, credit, number, lambda share: progress(0.25 + 0.75 * share))
+            if self.average:
+                self.average.follow()
         return metrics
+
+    def averaged(self) -> contextlib.AbstractContextManager[None]:
+        """Within it the policy has the weights that are evaluated and handed out: their average with `ema`."""
+        return self.average.in_place() if self.average else contextlib.nullcontext()
 
     @torch.no_grad()
     def _log_ratio(self, episodes: Sequence[Episode], turns: int, progress: Callable[[float], None]) -> torch.Tensor:
@@ -291,9 +300,16 @@ class PPO:
         return float(norm)
 
     def state_dict(self) -> dict[str, Any]:
-        """All but the policy's weights; its adapters if it has any. What is split is whole, in the first process."""
-        adapter = {"adapter": trained(self.model)} if has_adapter(self.model) else {}
-        return adapter | {
+        """All that the saved policy does not tell: not its weights, unless these are adapters or there is an average.
+
+        What is split is whole, in the first process.
+        """
+        more: dict[str, Any] = {}
+        if self.average or has_adapter(self.model):
+            more["weights"] = collected({name: value.clone() for name, value in trained(self.model).items()})
+        if self.average:
+            more["average"] = collected(self.average.state_dict())
+        return more | {
             "critic": collected(trained(self.critic)),
             "optimiser": collected(self.optimiser.state_dict()),
             "critic_optimiser": collected(self.critic_optimiser.state_dict()),
@@ -302,8 +318,10 @@ class PPO:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
-        if has_adapter(self.model):
-            load_trained(self.model, state["adapter"])
+        if "weights" in state:
+            load_trained(self.model, state["weights"])
+        if self.average:
+            self.average.load_state_dict(state.get("average", {}))
         load_trained(self.critic, state["critic"])
         load_optimiser(self.optimiser, state["optimiser"])
         load_optimiser(self.critic_optimiser, state["critic_optimiser"])

@@ -140,7 +140,7 @@ def test_the_state_goes_on_exactly():
     torch.save(first.state_dict(), file)
     file.seek(0)
     state = torch.load(file, weights_only=True)
-    assert set(state["adapter"]) == {name for name, p in first.model.named_parameters() if p.requires_grad}
+    assert set(state["weights"]) == {name for name, p in first.model.named_parameters() if p.requires_grad}
     second = learner()
     second.load_state_dict(state)
     second.update(sampled(tiny(), seed=1), 1)
@@ -192,7 +192,7 @@ def test_a_run_and_the_same_run_killed(tiny_model, tmp_path, box, monkeypatch):
         torch.load(one.folder / "checkpoints" / "latest" / "trainer.pt", weights_only=True)["state"]
         for one in (whole, run)
     )
-    assert all(torch.equal(saved["adapter"][name], again["adapter"][name]) for name in saved["adapter"])
+    assert all(torch.equal(saved["weights"][name], again["weights"][name]) for name in saved["weights"])
 
 
 def test_supervised_learning_with_an_adapter(tiny_model, tmp_path):

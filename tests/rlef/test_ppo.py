@@ -144,6 +144,21 @@ def test_rewarded_answers_become_likelier(name):
     assert change[1:].mean() < 0
 
 
+def test_the_average_follows_the_weights_and_leaves_them_alone(episodes):
+    plain, averaging = learner(), learner(ema=0.6)
+    expected = [value.detach().clone() for value in averaging.model.parameters()]
+    for number in range(3):
+        assert plain.update(episodes, number) == averaging.update(episodes, number)
+        expected = [0.6 * old + 0.4 * new for old, new in zip(expected, averaging.model.parameters(), strict=True)]
+        with averaging.averaged():
+            for value, wanted in zip(averaging.model.parameters(), expected, strict=True):
+                torch.testing.assert_close(value, wanted)
+            assert not same(averaging.model, plain.model)
+        assert same(averaging.model, plain.model)
+    with plain.averaged():
+        assert same(averaging.model, plain.model)
+
+
 def test_every_logged_metric_is_explained():
     root = Path(__file__).parents[2]
     explained = (root / "docs" / "metrics.md").read_text()
@@ -164,6 +179,7 @@ def test_every_logged_metric_is_explained():
         ({"value": "token", "credit": "attempt"}, "ppo.value = 'token': must be 'turn' with ppo.credit = 'attempt'"),
         ({"passes": 0}, "ppo.passes = 0: must be at least 1"),
         ({"target_kl": -1.0}, "ppo.target_kl = -1.0: must be 0 or more"),
+        ({"ema": 1.0}, "ppo.ema = 1.0: must be at least 0, below 1"),
         ({"clip_high": -0.1}, "ppo.clip_high = -0.1: must be 0 or more"),
         ({"shard": True, "compile": True}, "ppo.compile = True: must be off with ppo.shard"),
     ],

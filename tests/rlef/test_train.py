@@ -46,7 +46,7 @@ def small(model, out, **more):
         model=str(model), out=str(out), turn_limit=2, checkpoint_every=1,
         warm_start=WarmStartConfig(programs=2, repairs=2, epochs=1),
         rollout=RolloutConfig(tasks=2, samples=2, max_new_tokens=8),
-        ppo=PPOConfig(updates=3, learning_rate=1e-3, mini_batches=2),
+        ppo=PPOConfig(updates=3, learning_rate=1e-3, mini_batches=2, ema=0.75),
         evaluation=EvaluationConfig(split="validation", tasks=3, samples=1),
     )  # fmt: skip
     return dataclasses.replace(config, **more)
@@ -106,6 +106,17 @@ def test_more_frozen_layers_than_there_are(tiny_model, tmp_path):
     config = small(tiny_model, tmp_path)
     with pytest.raises(RlefError, match="frozen_layers"):
         train(Run.create(dataclasses.replace(config, ppo=dataclasses.replace(config.ppo, frozen_layers=99))))
+
+
+def test_the_average_is_handed_out_and_training_goes_on_with_the_last_weights(tiny_model, tmp_path):
+    config = small(tiny_model, tmp_path)
+    run = Run.create(dataclasses.replace(config, ppo=dataclasses.replace(config.ppo, updates=1)))
+    train(run)
+    start, average, (_, _, state) = weights(run, "warm-start"), weights(run), run.load_state()
+    moved = [name for name, last in state["weights"].items() if not torch.equal(last, start[name])]
+    assert moved
+    for name, last in state["weights"].items():
+        torch.testing.assert_close(average[name], 0.75 * start[name] + 0.25 * last)
 
 
 @pytest.mark.parametrize("updates_done", [1, 2])

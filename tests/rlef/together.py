@@ -25,7 +25,7 @@ CASES = {
     "starter": {"baseline": "leave_one_out"},
     "stopped": {"baseline": "group", "passes": 3, "target_kl": 1e-7},
     "shard": {"shard": True, "critic": "network", "gradient_checkpointing": True},
-    "shard, fewer": {"shard": True, "mini_batches": 8, "value": "token", "token_budget": 64},
+    "shard, fewer": {"shard": True, "mini_batches": 8, "value": "token", "token_budget": 64, "ema": 0.5},
     "gspo": {"loss": "gspo", "average": "answer", "mini_batches": 8},  # fewer episodes in a mini-batch than processes
 }
 
@@ -75,6 +75,8 @@ def check_resumed(ppo, processes, episodes, fields):
         last = more.update(episodes, number)
     assert third == last
     assert all(map(torch.equal, parameters_of(again), parameters_of(more)))
+    with again.averaged(), more.averaged():
+        assert all(map(torch.equal, parameters_of(again), parameters_of(more)))
 
 
 def exact():
