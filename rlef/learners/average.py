@@ -1,4 +1,4 @@
-"""A moving average of a policy's weights, which forgets less than the last weights and follows less of their noise.
+"""A moving average of a policy's weights, meant to forget less than the last ones and to follow less of their noise.
 
 After each update, average <- decay * average + (1 - decay) * weights, from the start policy on. Training goes on with
 the weights; what is evaluated and handed out is the average. Source: the moving average and the interpolation towards
