@@ -26,7 +26,7 @@ def stale(model, out):
     config = small(model, out, keep_last=9)
     return dataclasses.replace(
         config, rollout=dataclasses.replace(config.rollout, staleness=1),
-        ppo=dataclasses.replace(config.ppo, learning_rate=1e-2),
+        ppo=dataclasses.replace(config.ppo, learning_rate=1e-2, ema=0.0),  # a checkpoint of it is the policy
     )  # fmt: skip
 
 
