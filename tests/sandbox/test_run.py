@@ -43,7 +43,7 @@ CASES = {
     "one-large-block": ("bytearray(300 << 20)", {"memory_mb": 64}, Status.MEMORY_LIMIT, -9, "memory limit of 64 MiB"),
     "growing-list": ("a = []\nwhile True: a.append(bytes(1 << 20))", {"memory_mb": 64}, Status.MEMORY_LIMIT, -9, "64"),
     "memory-file": (
-        "f = open('/dev/shm/x', 'wb')\nfor _ in range(60): f.write(bytes(1 << 20))\nb'x' * (30 << 20)",
+        "f = open('/dev/shm/x', 'wb')\nfor _ in range(60): f.write(bytes(1 << 20))\nb'x' * (60 << 20)",
         {"memory_mb": 64},
         Status.MEMORY_LIMIT,
         -9,
