@@ -44,8 +44,9 @@ train: setup
 
 test: setup
 	@$(MAKE) --no-print-directory lint
+	@# 5: ARGS select none of these
 	OMP_NUM_THREADS=1 $(bin)/python -m pytest -n 2 --dist loadfile -m "not alone" $(ARGS) || [ $$? = 5 ]
-	$(bin)/python -m pytest -m alone $(ARGS) || [ $$? = 5 ]  # 5: ARGS select none of these
+	$(bin)/python -m pytest -m alone $(ARGS) || [ $$? = 5 ]
 
 lint:
 	$(bin)/ruff check .

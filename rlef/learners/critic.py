@@ -15,7 +15,7 @@ from torch import nn
 
 from rlef.learners.batch import Batch, forward
 from rlef.learners.compiled import compile_layers
-from rlef.learners.optimiser import autocast, layers_of, make_optimiser
+from rlef.learners.optimiser import autocast, group, layers_of, make_optimiser
 from rlef.ppo_config import PPOConfig
 from rlef.sharding import shard
 
@@ -65,11 +65,7 @@ def make_critic(model: Any, config: PPOConfig, split: bool = False) -> tuple[Cri
         shard(layers_of(critic.body))
     optimiser = make_optimiser(critic.head.parameters(), config.critic_learning_rate, 0.0)
     if isinstance(critic, CriticNetwork):
-        body = [parameter for parameter in critic.body.parameters() if parameter.requires_grad]
-        step = {"fused": False, "foreach": False} if split else {}
-        optimiser.add_param_group(
-            {"params": body, "lr": config.learning_rate, "weight_decay": config.weight_decay, **step}
-        )
+        optimiser.add_param_group(group(critic.body.parameters(), config.learning_rate, config.weight_decay))
         if config.compile:
             compile_layers(critic.body)
     return critic, optimiser

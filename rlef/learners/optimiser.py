@@ -16,12 +16,16 @@ from rlef.sharding import is_split, put
 def make_optimiser(
     parameters: Iterable[torch.nn.Parameter], learning_rate: float, weight_decay: float
 ) -> torch.optim.AdamW:
-    """AdamW with one fused step over all parameters, one by one where some are split over processes and some whole."""
+    """AdamW over the parameters that are trained."""
+    return torch.optim.AdamW([group(parameters, learning_rate, weight_decay)])
+
+
+def group(parameters: Iterable[torch.nn.Parameter], learning_rate: float, weight_decay: float) -> dict[str, Any]:
+    """A group of an optimiser: one fused step, or one parameter after the other where some are split over processes."""
     chosen = [parameter for parameter in parameters if parameter.requires_grad]
     fused = not any(map(is_split, chosen))
-    return torch.optim.AdamW(
-        chosen, lr=learning_rate, weight_decay=weight_decay, fused=fused, foreach=None if fused else False
-    )
+    how = {"fused": fused, "foreach": None if fused else False}
+    return {"params": chosen, "lr": learning_rate, "weight_decay": weight_decay, **how}
 
 
 def use_gradient_checkpointing(model: Any) -> None:

@@ -318,7 +318,7 @@ class PPO:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
-        if "weights" in state:
+        if has_adapter(self.model) or "weights" in state:
             load_trained(self.model, state["weights"])
         if self.average:
             self.average.load_state_dict(state.get("average", {}))
