@@ -16,7 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Literal
 
@@ -164,7 +164,7 @@ class Slot:
         load = {
             "op": "load", "id": identity, "language": language.spec(), "entry": entry, "role": role,
             "interpreter": self._interpreter,
-            "limits": {**asdict(limits), "cpu_s": limits.wall_s if limits.cpu_s is None else limits.cpu_s},
+            "limits": {**vars(limits), "cpu_s": limits.wall_s if limits.cpu_s is None else limits.cpu_s},
             "stop_on_failure": stop, "without": list(without),
         }  # fmt: skip
         self._send(load, program.source.encode("utf-8", "surrogatepass"))

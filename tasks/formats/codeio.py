@@ -20,7 +20,7 @@ from typing import Any
 from sandbox.errors import SandboxError
 from sandbox.program import Limits, Program, Status
 from tasks.formats.asserts import module, parameters_of
-from tasks.formats.oracle import answered
+from tasks.formats.oracle import answered, why
 from tasks.formats.rows import OnProblem, Row, read_tasks
 from tasks.formats.splitting import distinct
 from tasks.judge import Box
@@ -108,8 +108,7 @@ def _draw(generator: str, name: str, seed: int, box: Box) -> list[dict[str, Any]
     except SandboxError as error:
         raise ValueError(f"field input_generator: {error}") from error
     if run.status is not Status.OK or not isinstance(run.value, list):
-        said = run.detail or run.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2][:200]
-        raise ValueError(f"field input_generator: gives no inputs ({run.status}: {said}); leave the row out")
+        raise ValueError(f"field input_generator: gives no inputs ({run.status}: {why(run)}); leave the row out")
     found: list[dict[str, Any]] = []
     for text in dict.fromkeys(text for text in run.value if isinstance(text, str)):
         case = json.loads(text)

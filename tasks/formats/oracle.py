@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sandbox.errors import SandboxError
-from sandbox.program import Limits, Program, Status
+from sandbox.program import Execution, Limits, Program, Status
 from tasks.formats import adapters
 from tasks.judge import ADAPTED, Box
 from tasks.task import CallTest
@@ -41,9 +41,11 @@ def answered(
         CallTest(tuple(case), run.value) for case, run in zip(inputs, runs, strict=True) if run.status is Status.OK
     ]
     if not tests:
-        raise ValueError(f"field {field}: the solution answers none of the inputs ({runs[0].status}: {_last(runs[0])})")
+        raise ValueError(f"field {field}: the solution answers none of the inputs ({runs[0].status}: {why(runs[0])})")
     return tests
 
 
-def _last(run: Any) -> str:
-    return run.detail or run.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2][:200]
+def why(run: Execution) -> str:
+    """What a run that failed said last, in printable characters, else how it ended."""
+    last = run.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2][:200]
+    return "".join(c if c.isprintable() else " " for c in last) or run.detail

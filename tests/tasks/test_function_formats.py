@@ -186,14 +186,16 @@ def test_codeio_makes_the_same_tests_every_time_in_the_sandbox(tmp_path, box):
 def test_codeio_never_runs_a_generator_here(tmp_path, box):
     mark = tmp_path / "mark"
     evil = {**CODEIO, "input_generator": f"def generate_inputs(rng):\n    open({str(mark)!r}, 'w')\n    return {{}}"}
+    shouts = {**CODEIO, "input_generator": "def generate_inputs(rng):\n    raise SystemExit('\\x1b[2Jno')"}
     numpy = {**CODEIO, "code_sample": "import numpy\ndef main_solution(a, b):\n    return 1"}
     fickle = {**CODEIO, "code_sample": "import random\ndef main_solution(a, b):\n    return random.random()"}
     problems = []
-    assert list(codeio.read(write(tmp_path / "x", evil, numpy, fickle), problems.append, box)) == []
+    assert list(codeio.read(write(tmp_path / "x", evil, numpy, fickle, shouts), problems.append, box)) == []
     assert not mark.exists()
-    assert "gives no inputs" in problems[0]
+    assert "gives no inputs (runtime_error: FileNotFoundError: " in problems[0], "what it said last"
     assert "imports numpy" in problems[1]
     assert "change from run to run" in problems[2]
+    assert "gives no inputs (runtime_error: [2Jno)" in problems[3], "in printable characters"
 
 
 def test_our_own_format_gives_every_task_back(tmp_path):
