@@ -7,6 +7,6 @@ in the sandbox they are given.
 
 FORMATS = (
     "apps", "code_contests", "codeio", "evalplus", "humaneval", "jsonl", "kattis", "leetcode", "livecodebench", "mbpp",
-    "quixbugs",
+    "p3", "quixbugs",
 )  # fmt: skip
 NEEDS_BOX = ("codeio", "evalplus")

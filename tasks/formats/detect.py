@@ -19,6 +19,7 @@ _BY_FIELDS = (  # the first that fits; what distinguishes a format comes before 
     ("evalplus", {"plus_input"}),
     ("evalplus", {"test_list", "test"}),
     ("mbpp", {"task_id", "test_list"}),
+    ("p3", {"sat", "sol_bodies"}),
     ("humaneval", {"task_id", "prompt", "entry_point", "canonical_solution"}),
 )
 

@@ -6,13 +6,71 @@ import pytest
 
 from sandbox import Program
 from tasks import AssertTest, CallTest, TaskError, Verdict, judge, judge_many, load_suite
-from tasks.formats import codeio, evalplus, jsonl, leetcode, mbpp, quixbugs
+from tasks.formats import codeio, evalplus, jsonl, leetcode, mbpp, p3, quixbugs
 
 
 def write(path, *given):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in given))
     return path
+
+
+# P3
+
+PUZZLE = {
+    "name": "Pair:0", "sat": "def sat(x: List[int], n=3):\n    return len(x) == 2 and sum(x) == n",
+    "ans_type": "List[int]",
+    "sol_header": "def sol(n=3):", "sol_docstring": '    """Find two numbers of this sum."""',
+    "sol_bodies": ["    return [n, 0]", "    return [1, n - 1]"], "module": "pairs.py",
+}  # fmt: skip
+
+
+def test_p3_asks_for_a_value_of_the_type(tmp_path, box):
+    [task] = p3.read(write(tmp_path / "puzzles.json", PUZZLE))
+    assert task.key == "P3/Pair:0"
+    assert task.statement.startswith("Find two numbers of this sum.\n\nWrite a function `sol`")
+    assert PUZZLE["sat"] in task.statement
+    assert task.metadata["family"] == "pairs.py"
+    given = [
+        ("def sol(): return [1, 2]", True, True),
+        ("def sol(): return [1, 1]", False, False),
+        ("def sol(): return (1, 2)", True, False),
+        ("def sol(): return [True, 2]", True, False),
+        ("def sol(): return [1.0, 2]", True, False),
+        ("class L(list):\n    def __len__(self): return 2\ndef sol(): return L([3])", False, False),
+        ("def sat(x): return True\ndef sol(): return []", False, False),
+    ]
+    pairs = [(task, reference) for reference in task.references] + [(task, Program(source)) for source, *_ in given]
+    reports = judge_many(pairs, box), judge_many(pairs, box, "private")
+    assert [report.public_passed for report in reports[0]] == [True, True] + [public for _, public, _ in given]
+    for report, right in zip(reports[1], [True, True] + [private for *_, private in given], strict=True):
+        assert [result.verdict is Verdict.ACCEPTED for result in report.private] == [right]
+        assert report.trust == "sound"
+
+
+def test_p3_checkers_may_print_long_numbers(tmp_path, box):
+    sat = "def sat(x: int):\n    return len(str(10 ** 5000)) == x"
+    row = {**PUZZLE, "sat": sat, "ans_type": "int", "sol_header": "def sol():", "sol_bodies": ["    return 5001"]}
+    [task] = p3.read(write(tmp_path / "puzzles.json", row))
+    assert judge(task, task.references[0], box).passed
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"sat": "def sit(x): return True"}, "field sat: defines no function sat"),
+        ({"sat": "def sat(x"}, "field sat: not Python"),
+        ({"ans_type": "List[int"}, "field ans_type"),
+        ({"ans_type": "Callable"}, "field ans_type"),
+        ({"sol_header": "def sal():"}, "field sol_header"),
+        ({"sol_bodies": [1]}, "sol_bodies[0]"),
+    ],
+)
+def test_p3_rows_that_cannot_be_read(tmp_path, change, reason):
+    with pytest.raises(TaskError) as error:
+        list(p3.read(write(tmp_path / "puzzles.json", {**PUZZLE, **change})))
+    assert reason in str(error.value)
+    assert "row 1" in str(error.value)
 
 
 # LeetCode

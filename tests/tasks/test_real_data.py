@@ -21,6 +21,7 @@ FILES = {
     "leetcode": [("leetcode/LeetCodeDataset-v0.2.0-train.jsonl.gz", 1890, 0, 1650)],
     "livecodebench": [("livecodebench/code_eval_live_code_bench_v1.jsonl", 3, 0, 3)],
     "mbpp": [("mbpp/mbpp.jsonl", 974, 0, 973), ("mbpp/sanitized-mbpp.json", 427, 0, 427)],
+    "p3": [("p3/puzzles.json", 1714, 1, 1714)],  # a number of 8,844 digits
     "quixbugs": [("quixbugs/json_testcases", 31, 0, 0)],
     "evalplus": [
         ("evalplus/HumanEvalPlus-OriginFmt.jsonl.gz", 18, 2, 18),  # two compare with a reference function
@@ -73,6 +74,7 @@ def test_known_tasks_with_several_answers_are_found(data_dir):
         ("leetcode:leetcode/LeetCodeDataset-v0.2.0-train.jsonl.gz", 60, 0.95),
         ("apps:apps/codechain_mini_val", 40, 0.95),
         ("evalplus:evalplus/MbppPlus-OriginFmt.jsonl.gz", 4, 1.0),
+        ("p3:p3/puzzles.json", 60, 1.0),
     ],
 )
 def test_references_pass_in_the_sandbox(data_dir, box, spec, sample, passing):

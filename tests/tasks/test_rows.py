@@ -43,6 +43,8 @@ VALID = {
                       "private_test_cases": "[]"},
     "mbpp": {"task_id": 11, "text": "t", "code": "def f(a): return a", "test_list": ["assert f(1) == 1"],
              "test_setup_code": "", "challenge_test_list": []},
+    "p3": {"name": "A:0", "sat": "def sat(x: int):\n    return x == 1", "ans_type": "int", "sol_header": "def sol():",
+           "sol_docstring": "", "sol_bodies": ["    return 1"], "module": "m.py"},
 }  # fmt: skip
 
 
