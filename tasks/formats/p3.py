@@ -45,7 +45,8 @@ def _task(row: Row) -> Task:
         raise ValueError("field sat: defines no function sat; leave the row out")
     if not _TYPE.fullmatch(kind) or kind.count("[") != kind.count("]"):
         raise ValueError(f"field ans_type: {kind!r} is neither bool, float, int, str nor lists of them")
-    header, asked = row.text("sol_header"), inspect.cleandoc(row.text("sol_docstring", "").strip().strip('"'))
+    quoted = row.text("sol_docstring", "").strip()
+    header, asked = row.text("sol_header"), inspect.cleandoc(quoted.removeprefix('"""').removesuffix('"""'))
     programs = [f"{_HEAD}\n\n\n{header}\n{body}\n" for body in row.texts("sol_bodies", [])]
     for program in programs:
         if not _defines(module("sol_header or sol_bodies", program), "sol"):
