@@ -80,8 +80,6 @@ class Sandbox:
     def run_many(self, submissions: Iterable[Submission], stop_on_failure: bool = False) -> list[list[Execution]]:
         """One list per submission, in order. With `stop_on_failure` a list ends at its first run that is not OK."""
         prepared = [self._prepare(submission) for submission in submissions]
-        if len(prepared) == 1:  # a single step of an environment: handing it to a thread and back takes its time
-            return [self._finish(prepared[0], None, stop_on_failure, ())]
         futures = []
         try:
             for one in prepared:

@@ -93,5 +93,10 @@ def parameters_of(tree: ast.AST, name: str) -> list[str]:
     return []
 
 
+def defines(tree: ast.Module, name: str) -> bool:
+    """Whether a module has a function of this name."""
+    return any(isinstance(node, ast.FunctionDef) and node.name == name for node in tree.body)
+
+
 def _is_constant(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, bool))

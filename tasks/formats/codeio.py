@@ -19,7 +19,7 @@ from typing import Any
 
 from sandbox.errors import SandboxError
 from sandbox.program import Limits, Program, Status
-from tasks.formats.asserts import module, parameters_of
+from tasks.formats.asserts import defines, module, parameters_of
 from tasks.formats.oracle import answered, why
 from tasks.formats.rows import OnProblem, Row, read_tasks
 from tasks.formats.splitting import distinct
@@ -64,7 +64,7 @@ def _task(row: Row, box: Box | None, seed: int) -> Task:
     code, generator = row.text("code_sample"), row.text("input_generator")
     tree = module("code_sample", code)
     parameters = parameters_of(tree, _ENTRY)
-    if not any(isinstance(node, ast.FunctionDef) and node.name == _ENTRY for node in tree.body):
+    if not defines(tree, _ENTRY):
         raise ValueError(f"field code_sample: defines no {_ENTRY}; leave the row out")
     drawing = module("input_generator", generator)
     _need_standard_library("code_sample", tree)

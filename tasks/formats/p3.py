@@ -7,14 +7,13 @@ puzzle's type, as P3 does. Both run in a slot of their own and see the value onl
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from sandbox.program import Limits, Program
-from tasks.formats.asserts import module
+from tasks.formats.asserts import defines, module
 from tasks.formats.rows import OnProblem, Row, read_tasks
 from tasks.task import AssertTest, Task
 
@@ -41,7 +40,7 @@ def read(path: Path, on_problem: OnProblem | None = None) -> Iterator[Task]:
 def _task(row: Row) -> Task:
     """The task of a row. Raises `ValueError` with field, reason and remedy."""
     name, sat, kind = row.text("name"), row.text("sat").strip("\n"), row.text("ans_type")
-    if not _defines(module("sat", sat), "sat"):
+    if not defines(module("sat", sat), "sat"):
         raise ValueError("field sat: defines no function sat; leave the row out")
     if not _TYPE.fullmatch(kind) or kind.count("[") != kind.count("]"):
         raise ValueError(f"field ans_type: {kind!r} is neither bool, float, int, str nor lists of them")
@@ -49,7 +48,7 @@ def _task(row: Row) -> Task:
     header, asked = row.text("sol_header"), inspect.cleandoc(quoted.removeprefix('"""').removesuffix('"""'))
     programs = [f"{_HEAD}\n\n\n{header}\n{body}\n" for body in row.texts("sol_bodies", [])]
     for program in programs:
-        if not _defines(module("sol_header or sol_bodies", program), "sol"):
+        if not defines(module("sol_header or sol_bodies", program), "sol"):
             raise ValueError("field sol_header: defines no function sol; leave the row out")
     checker = f"{_HEAD}\n{_DIGITS}\n\n\n{sat}\n"
     return Task(
@@ -69,7 +68,3 @@ def _task(row: Row) -> Task:
         references=tuple(Program(program) for program in programs),
         metadata={"suite": "p3", "family": row.text("module", "")},
     )
-
-
-def _defines(tree: ast.Module, name: str) -> bool:
-    return any(isinstance(node, ast.FunctionDef) and node.name == name for node in tree.body)
