@@ -8,6 +8,7 @@ seconds without a word from the owner, ends the slot with everything in it.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import select
 import socket
@@ -128,7 +129,7 @@ class Relay:
 class Submission:
     """A loaded program: its source or compiled binary and what is the same for all its runs."""
 
-    def __init__(self, supervisor: Supervisor, header: dict[str, Any], source: bytes, uid: int) -> None:
+    def __init__(self, supervisor: Supervisor, header: dict[str, Any], source: bytes) -> None:
         self.id = header["id"]
         self.stop_on_failure = header["stop_on_failure"]
         self.failed = False
@@ -149,19 +150,19 @@ class Submission:
         self.payload = memory_file(source, "program")
         paths = {"source": language["file_name"], "binary": "/box/program"}
         if compiled:
-            self._compile(supervisor, language, paths, uid)
+            self._compile(supervisor, language, paths)
             self.request["file_name"] = None  # from here on the payload is the binary, which runs without a path
         if language["run"]:
             self.request["argv"] = [word.format(**paths) for word in language["run"]]
         self.request["entry"] = self.entry
 
-    def _compile(self, supervisor: Supervisor, language: dict[str, Any], paths: dict[str, str], uid: int) -> None:
+    def _compile(self, supervisor: Supervisor, language: dict[str, Any], paths: dict[str, str]) -> None:
         if not os.access(language["compile"][0], os.X_OK):
             self.refused = Run("no_compiler", detail=f"there is no {language['compile'][0]} in a slot")
             return
         binary = memory_file(b"", "binary", sealed=False)
         request = {
-            **self.request, "uid": uid, "argv": [word.format(**paths) for word in language["compile"]],
+            **self.request, "argv": [word.format(**paths) for word in language["compile"]],
             "artefact": paths["binary"], "wall_s": language["compile_wall_s"],
             "cpu_s": language["compile_wall_s"], "memory_bytes": language["compile_memory_mb"] << 20,
             "output_bytes": _COMPILE_OUTPUT, "processes": 64, "stack_bytes": 64 << 20,
@@ -203,7 +204,7 @@ def _can_be_strict() -> bool:
             first = os.fork()
             if first == 0:
                 isolation.settle()
-                isolation.enter_namespaces()
+                isolation.enter_namespaces(os.getuid())
             code = 0 if first == 0 else os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
         except OSError:
             os._exit(1)
@@ -214,7 +215,7 @@ def _can_be_strict() -> bool:
 def main() -> NoReturn:
     """Serve until the owner is gone."""
     host = Host(sys.argv[1])
-    next_uid = int(sys.argv[2])
+    uids = itertools.count(int(sys.argv[2]) + 1)
     strict = _can_be_strict()
     if not strict and not isolation.has_other_users():
         host.send({"op": "fault", "detail": "no namespaces and no other user: nothing would keep programs apart"})
@@ -222,7 +223,7 @@ def main() -> NoReturn:
     if strict:
         with contextlib.suppress(OSError):
             kernel.unmount("/dev/mqueue")  # a writable area nobody needs
-    supervisor = Supervisor(strict, host.glance)
+    supervisor = Supervisor(strict, uids, host.glance)
     cleanup.wipe()
     host.send(
         {
@@ -234,16 +235,15 @@ def main() -> NoReturn:
     try:
         while True:
             header, blobs = host.next()
-            next_uid += 1
             if header["op"] == "load":
                 if submission is not None:
                     submission.close()
                 if "namespaces" in header["without"]:
                     supervisor.close()
-                    supervisor = Supervisor(False, host.glance)
-                submission = Submission(supervisor, header, blobs[0], next_uid)
+                    supervisor = Supervisor(False, uids, host.glance)
+                submission = Submission(supervisor, header, blobs[0])
             elif header["op"] == "run" and submission is not None and header["id"] == submission.id:
-                run = _run(supervisor, submission, host, blobs[0], next_uid)
+                run = _run(supervisor, submission, host, blobs[0])
                 _answer(host, submission, header["index"], run)
             elif header["op"] not in LATE:  # a message for a run that has just ended is nobody's
                 raise SlotBroken(f"unexpected frame {header.get('op')!r}")
@@ -252,15 +252,14 @@ def main() -> NoReturn:
         host.leave()
 
 
-def _run(supervisor: Supervisor, submission: Submission, host: Host, data: bytes, uid: int) -> Run:
+def _run(supervisor: Supervisor, submission: Submission, host: Host, data: bytes) -> Run:
     if submission.refused is not None:
         return submission.refused
     if submission.failed and submission.stop_on_failure:
         return Run("skipped")
-    request = {**submission.request, "uid": uid}
     role = submission.request["role"]
     relay = Relay(host, submission.id, role) if role else None
-    run = supervisor.run(request, data, submission.payload, relay=relay)
+    run = supervisor.run(submission.request, data, submission.payload, relay=relay)
     submission.failed = run.status != "ok"
     if run.status == "compile_error":
         submission.refused = run

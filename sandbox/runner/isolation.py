@@ -1,8 +1,9 @@
 """The fences around one run, built by the process itself between fork and the first line of the program.
 
-`enter_namespaces` (strict mode) gives it mounts and IPC of its own and fresh writable areas; `confine` a session,
-limits, a uid, a system call filter, and takes descriptors away. Nothing here runs after hostile code has started.
-`without` names defences to leave out; only the attack corpus uses it, to prove that each one matters.
+Those that are the same for every program are built while it waits for one: `enter_namespaces` (strict mode) gives it
+mounts and IPC of its own and fresh writable areas, `confine` a session, a uid and a system call filter. `limit` comes
+with the request, and takes descriptors away. Nothing here runs after hostile code has started. `without` names defences
+to leave out; only the attack corpus uses it, to prove that each one matters.
 """
 
 from __future__ import annotations
@@ -44,18 +45,12 @@ def settle() -> int | None:
     return None
 
 
-def enter_namespaces() -> None:
-    """Private mounts and IPC for this process and its children, with fresh writable areas."""
+def enter_namespaces(owner: int) -> None:
+    """Private mounts and IPC for this process and its children, with fresh writable areas that belong to `owner`."""
     kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC)
-    options = f"size={AREA_BYTES},nr_inodes={AREA_INODES},mode=0700"
+    options = f"size={AREA_BYTES},nr_inodes={AREA_INODES},mode=0700,uid={owner},gid={owner}"
     for area in WRITABLE:
         kernel.mount("tmpfs", area, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options)
-
-
-def own_areas(uid: int) -> None:
-    """Give the writable areas of this process to the user it will be."""
-    for area in WRITABLE:
-        os.chown(area, uid, uid)
 
 
 def redirect(stdin: int, stdout: int, stderr: int) -> None:
@@ -64,47 +59,29 @@ def redirect(stdin: int, stdout: int, stderr: int) -> None:
         os.dup2(fd, target)
 
 
-def place_file(name: str, content: bytes, uid: int) -> None:
+def place_file(name: str, content: bytes) -> None:
     """Put a file of the run's own into the box, before anything hostile runs there."""
-    path, how = f"{BOX}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    how = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(f"{BOX}/{name}", how, 0o600)
     try:
-        fd = os.open(path, how, 0o600)
-    except FileExistsError:
-        os.unlink(path)
-        fd = os.open(path, how, 0o600)
-    try:
-        os.fchown(fd, uid, uid)
         while content:
             content = content[os.write(fd, content) :]
     finally:
         os.close(fd)
 
 
-def close_all_but(keep: Collection[int]) -> None:
-    """Close every descriptor from 3 on that is not in `keep`."""
-    start = 3
-    for fd in sorted(keep):
-        os.closerange(start, fd)
-        start = fd + 1
-    os.closerange(start, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-
-
-def confine(request: dict[str, Any], keep: Collection[int], system_calls: Filter | None) -> None:
-    """Everything that makes the calling process a candidate: after this it has no way back."""
-    without = request["without"]
+def confine(uid: int, owner: int, system_calls: Filter | None, without: Collection[str]) -> None:
+    """Make the calling process a candidate: after this it has no way back. Its `limit` is still to come."""
     os.setsid()
-    if "descriptors" not in without:
-        close_all_but(keep)
     wish = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
     os.write(wish, b"1000")
     os.close(wish)
     os.umask(0o077)
     os.chdir(BOX)
     if "uid" not in without:
-        _become(request["uid"], request["owner"])
+        _become(uid, owner)
         # After a change of uid /proc/self belongs to root and open("/dev/stdin") fails. Nobody can trace us anyway.
         kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
-    _set_limits(request, without)  # after the user is settled: limits from before also count what was there before
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     if system_calls is not None and "seccomp" not in without:
@@ -130,7 +107,11 @@ def _become(uid: int, owner: int) -> None:
     kernel.keep_capabilities(())
 
 
-def _set_limits(request: dict[str, Any], without: Collection[str]) -> None:
+def limit(request: dict[str, Any], keep: Collection[int]) -> None:
+    """Bound what this process may use, and close every descriptor from 3 on that is not in `keep`."""
+    without = request["without"]
+    if "descriptors" not in without:
+        _close_all_but(keep)
     limits = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_NOFILE: OPEN_FILES,
@@ -148,3 +129,11 @@ def _set_limits(request: dict[str, Any], without: Collection[str]) -> None:
         if hard != resource.RLIM_INFINITY:
             value = min(value, hard)
         resource.setrlimit(which, (value, value))
+
+
+def _close_all_but(keep: Collection[int]) -> None:
+    start = 3
+    for fd in sorted(keep):
+        os.closerange(start, fd)
+        start = fd + 1
+    os.closerange(start, resource.getrlimit(resource.RLIMIT_NOFILE)[1])

@@ -99,7 +99,10 @@ def preload() -> None:
 
 
 def rehearse() -> None:
-    """Touch what every program will: a fork copies what it touches, and better while it waits than when it runs."""
+    """Do what a fork has to, and touch what every program will: better while it waits than when it runs."""
+    sys.modules["random"].seed()
+    for handlers in _HANDLERS:
+        os.register_at_fork(**handlers)
     compile("print(len(input()))", "solution.py", "exec", dont_inherit=True)
     gc.collect()
 
@@ -129,10 +132,6 @@ class PythonMain:
             flush()
             write_all(report, b"C" + f"{type(error).__name__}: {error}".encode(errors="replace")[:4096])
             os._exit(1)
-        if _HANDLERS:
-            sys.modules["random"].seed()
-            for handlers in _HANDLERS:
-                os.register_at_fork(**handlers)
         self._main = _new_main("__main__" if part is None else part.module, file_name)
         self.namespace = self._main.__dict__
         if part is not None:

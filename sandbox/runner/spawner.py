@@ -1,10 +1,10 @@
 """The process that forks every run: a waiting interpreter that never sees a program.
 
-When the supervisor says so it forks the process of the next run, ahead of that run. The fork builds what does not
-depend on the program, tells the supervisor that it is ready and waits for the request, which comes with the run's
-descriptors: program text and input pass the spawner by, so that nothing of one submission is left in the memory the
-next one is forked from. The spawner waits until everything of the run is dead and tells the wait status. It lives in
-the control group of the runs, so that its children are measured from their first instruction.
+When the supervisor says so it forks the process of the next run, ahead of that run. The fork fences itself in, says
+that it is ready and waits for the request, which comes with the run's descriptors: program text and input pass the
+spawner by, so that nothing of one submission is left in the memory the next one is forked from. The spawner waits
+until everything of the run is dead and tells the wait status. It lives in the control group of the runs, so that its
+children are measured from their first instruction.
 
 In strict mode it is the first process of a pid namespace in which there is only one run at a time: what a run leaves
 becomes its child, one signal reaches all of it at once, and when there is no child left there is nothing left.
@@ -18,14 +18,15 @@ import os
 import signal
 import socket
 import sys
+import time
 from typing import Any, NoReturn
 
 from sandbox.runner import isolation, kernel, python_main, seccomp
 from sandbox.runner.output import write_all
 
-NEXT, READY, BOX = b"next", b"ready", b"box"
-"""What the spawner is told, and what a run's process sends besides an error: a descriptor of itself, and one of its
-folder when that is asked for."""
+READY, BOX = b"ready", b"box"
+"""What a run's process sends besides an error: the seconds of processor time it took to be ready, with a descriptor of
+itself, and a descriptor of its folder when that is asked for."""
 PYTHON = "/usr/bin/python3"
 _COMMAND = ("python3", "-s", "-B", "-c")
 ENVIRONMENT = {
@@ -69,12 +70,12 @@ def _serve() -> None:
     python_main.preload()
     control.send(b"ready")
     with contextlib.suppress(OSError):  # the supervisor is gone
-        while control.recv(16):
+        while who := control.recv(4096):
             if pid_counter is not None:
                 os.pwrite(pid_counter, b"1", 0)
             pid = os.fork()
             if pid == 0:
-                _candidate(control, system_calls, strict)
+                _candidate(control, json.loads(who), system_calls, strict)
             status, cpu_s = _wait_for_all(pid) if strict else _wait_for_one(pid)
             control.send(json.dumps({"status": status, "cpu_s": cpu_s}).encode())
 
@@ -99,14 +100,17 @@ def _wait_for_all(pid: int) -> tuple[int, float]:
     return status, cpu_s
 
 
-def _candidate(control: socket.socket, system_calls: seccomp.Filter | None, strict: bool) -> NoReturn:
-    """The process of a run: waits for the request, fences itself in, becomes the program."""
+def _candidate(
+    control: socket.socket, who: dict[str, Any], system_calls: seccomp.Filter | None, strict: bool
+) -> NoReturn:
+    """The process of a run: fences itself in as `who` says, waits for the request, becomes the program."""
     try:
         if strict:
-            isolation.enter_namespaces()
+            isolation.enter_namespaces(who["owner"])
         python_main.rehearse()
         itself = os.pidfd_open(os.getpid())
-        socket.send_fds(control, [READY], [itself])
+        isolation.confine(who["uid"], who["owner"], system_calls, who["without"])
+        socket.send_fds(control, [READY, b"%f" % time.process_time()], [itself])
         os.close(itself)
         message, fds, _, _ = socket.recv_fds(control, 1 << 16, 8)
     except BaseException as error:
@@ -117,8 +121,6 @@ def _candidate(control: socket.socket, system_calls: seccomp.Filter | None, stri
     stdin, stdout, stderr, report, payload = fds
     try:
         request = json.loads(message)
-        if strict:
-            isolation.own_areas(request["owner"])
         if request["artefact"]:  # the folder outlives the namespace while somebody holds it
             socket.send_fds(control, [BOX], [os.open(isolation.BOX, os.O_PATH | os.O_DIRECTORY)])
         control.detach()
@@ -126,14 +128,14 @@ def _candidate(control: socket.socket, system_calls: seccomp.Filter | None, stri
         source = b""
         if request["file_name"]:  # for the compiler, and for the lines a traceback quotes
             source = os.pread(payload, os.fstat(payload).st_size, 0)
-            isolation.place_file(request["file_name"], source, request["owner"])
+            isolation.place_file(request["file_name"], source)
         keep = {report, payload} if request["argv"] else {report}
         part = {**{name: request[name] for name in ("file_name", "role", "entry")}, "report": report, "ear": None}
         if request["role"] or request["entry"] is not None:  # arguments and messages come where the input would
             part["ear"] = os.dup(0)
             keep.add(part["ear"])
             os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
-        isolation.confine(request, keep, system_calls)
+        isolation.limit(request, keep)
         os.set_inheritable(report, False)
         if request["argv"]:
             _start_binary(request, payload, report)

@@ -68,14 +68,15 @@ class Relay(Protocol):
 class Supervisor:
     """Runs one request after the other through a spawner of its own."""
 
-    def __init__(self, strict: bool, idle: Callable[[], None]) -> None:
+    def __init__(self, strict: bool, uids: Iterator[int], idle: Callable[[], None]) -> None:
         self._spawner, self._control = spawner.start(strict)
         self._known = {os.getpid(), self._spawner}
         self._group = cgroup.best_group(self._spawner)
         self._strict = strict
         self._idle = idle
+        self._uids = uids
         self._other_users = isolation.has_other_users()
-        self._control.send(spawner.NEXT)
+        self._order([])
 
     @property
     def group(self) -> str:
@@ -91,12 +92,14 @@ class Supervisor:
         self, request: dict[str, Any], stdin: bytes, payload: int, artefact: int | None = None,
         relay: Relay | None = None,
     ) -> Run:  # fmt: skip
-        """One run of `request` (limits, uid, argv, call) with `stdin`. `payload` is the program text or binary.
+        """One run of `request` (limits, argv, call) with `stdin`. `payload` is the program text or binary.
 
         With a `relay` the run talks: what it says comes by the report, what it is told goes where `stdin` would.
         """
-        owner = request["uid"] if self._other_users else os.getuid()
-        request = {**request, "owner": owner}
+        if request["without"] != self._waiting["without"]:
+            self._dismiss()
+            self._order(request["without"])
+        owner = self._waiting["owner"]
         line: Line | None = None
         if relay is None:
             input_fd = memory_file(stdin, "stdin")
@@ -133,14 +136,29 @@ class Supervisor:
             if line is not None:
                 line.hang_up()
         self._verify(request)
-        self._control.send(spawner.NEXT)  # there is nothing left of this one
+        self._order(request["without"])  # there is nothing left of this one
         return run
+
+    def _order(self, without: list[str]) -> None:
+        """Have the process of the next run made: a user that never was in this slot before."""
+        uid = next(self._uids)
+        self._waiting: dict[str, Any] = {
+            "uid": uid, "owner": uid if self._other_users else os.getuid(), "without": without,
+        }  # fmt: skip
+        self._control.send(json.dumps(self._waiting).encode())
+
+    def _dismiss(self) -> None:
+        """Let the process that waits go: it was fenced in for another kind of run."""
+        os.close(self._candidate())
+        self._control.send(b"")
+        self._control.recv(4096)
 
     def _candidate(self) -> int:
         """A descriptor of the process that waits for the request."""
         message, processes, _, _ = socket.recv_fds(self._control, 1 << 13, 1)
-        if message != spawner.READY:
+        if not message.startswith(spawner.READY):
             raise SlotBroken("the fences could not be built: " + message.decode(errors="replace"))
+        self._spent_s = float(message.removeprefix(spawner.READY))
         return processes[0]
 
     def _watch(
@@ -233,8 +251,8 @@ class Supervisor:
                 raise SlotBroken("a run does not die")
         wall_s = time.monotonic() - started
         usage = self._group.usage()
-        cpu_s = max(usage.cpu_s, ended["cpu_s"])
-        if not self._strict and "cleanup" not in without and not cleanup.kill_all(request["uid"], self._known):
+        cpu_s = max(usage.cpu_s, ended["cpu_s"] - self._spent_s)
+        if not self._strict and "cleanup" not in without and not cleanup.kill_all(self._waiting["uid"], self._known):
             raise SlotBroken("a process does not die")
         for fd in (out, error, report):  # every writer is dead: this is the rest
             while drain(fd):
@@ -251,11 +269,14 @@ class Supervisor:
 
     def _verify(self, request: dict[str, Any]) -> None:
         if "cleanup" in request["without"]:
+            if not self._strict and request["file_name"]:  # ours, and in the way of the next one's
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(f"{isolation.BOX}/{request['file_name']}")
             return
         cleanup.reap(self._known)
         if not self._strict and not cleanup.wipe():
             raise SlotBroken("files are left of a run")
-        if (left := cleanup.strangers(self._known)) and not cleanup.kill_all(request["uid"], self._known):
+        if (left := cleanup.strangers(self._known)) and not cleanup.kill_all(self._waiting["uid"], self._known):
             raise SlotBroken(f"processes are left of a run: {left}")
         if any(cleanup.leftovers()):
             raise SlotBroken("files are left of a run")
