@@ -13,13 +13,18 @@ import torch
 from torch import nn
 
 
+def supported() -> bool:
+    """Whether this torch has oneDNN with these functions, and the processor what its kernels need."""
+    ops = torch.ops.mkldnn
+    if not torch.backends.mkldnn.is_available() or not ops._is_mkldnn_bf16_supported():
+        return False
+    return all(hasattr(ops, name) for name in ("_reorder_linear_weight", "_linear_pointwise"))
+
+
 def pack(model: nn.Module) -> list[PackedLinear]:
     """Give all linear layers of a model packed weights; none where the processor or the precision has no use for it."""
-    ops = torch.ops.mkldnn
     weight = next(model.parameters())
-    if weight.device.type != "cpu" or weight.dtype != torch.bfloat16 or not torch.backends.mkldnn.is_available():
-        return []
-    if not all(hasattr(ops, name) for name in ("_reorder_linear_weight", "_linear_pointwise")):
+    if weight.device.type != "cpu" or weight.dtype != torch.bfloat16 or not supported():
         return []
     layers = [(name, layer) for name, layer in model.named_modules() if type(layer) is nn.Linear]
     packed = [PackedLinear(layer) for _, layer in layers]
