@@ -7,7 +7,7 @@ inside the slot.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -25,7 +25,7 @@ class Language:
 
     def spec(self) -> dict[str, Any]:
         """The row as plain data for the runner."""
-        return asdict(self)
+        return dict(vars(self))
 
 
 LANGUAGES: dict[str, Language] = {

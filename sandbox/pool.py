@@ -82,13 +82,15 @@ class Sandbox:
         prepared = [self._prepare(submission) for submission in submissions]
         futures = []
         try:
-            for one in prepared:
+            for one in prepared[1:]:
                 futures.append(self._workers.submit(self._finish, one, None, stop_on_failure, ()))
         except RuntimeError:
             if not self._closed.is_set():
                 raise
         try:
-            done = [future.result() for future in futures]
+            # The caller takes the first, so that a single one wakes no other thread.
+            done = [self._finish(one, None, stop_on_failure, ()) for one in prepared[:1]]
+            done += [future.result() for future in futures]
         finally:
             for future in futures:
                 future.cancel()

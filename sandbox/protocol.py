@@ -16,6 +16,7 @@ VERSION = 1
 MAX_HEADER = 1 << 20
 MAX_BODY = 1 << 29
 _PREFIX = struct.Struct(">II")
+_text = json.JSONEncoder(allow_nan=False).encode
 
 
 class ProtocolError(Exception):
@@ -31,7 +32,7 @@ class Frame(NamedTuple):
 
 def encode(header: dict[str, Any], *blobs: bytes) -> bytes:
     """The bytes of one frame. Raises ProtocolError if it is larger than the other side would take."""
-    text = json.dumps({**header, "blobs": [len(blob) for blob in blobs]}, allow_nan=False).encode()
+    text = _text({**header, "blobs": [len(blob) for blob in blobs]}).encode()
     size = sum(map(len, blobs))
     if len(text) > MAX_HEADER or size > MAX_BODY:
         raise ProtocolError(f"a frame of {len(text)} + {size} bytes is too large")
