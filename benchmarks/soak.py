@@ -3,8 +3,8 @@
     python benchmarks/soak.py                      # 100,000 runs, 5 % hostile; hours on two cores
     python benchmarks/soak.py --runs 2000          # a quick look
 
-Writes soak.json next to this file: memory and latency of the first and the last tenth (of one run alone, and as a
-multiple of the same program's in a bare fork-server in turns with it, since a machine's own speed changes within
+Writes soak.json next to this file: memory, descriptors and latency of each tenth of the soak (of one run alone, and as
+a multiple of the same program's in a bare fork-server in turns with it, since a machine's own speed changes within
 hours), answers that did not belong to their request, verdicts that were not as they must be, failures of ours, and what
 is left at the end: processes, containers, control groups, descriptors, files.
 """
@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,11 @@ def soak(runs: int, hostile: float, backend: str, slots: int | None, seed: int) 
     rng = random.Random(seed)
     counts = dict.fromkeys(("runs", "hostile", "mixed_up", "got_through", "our_failures", "wrong_status"), 0)
     before = left_overs()
+    descriptors = _descriptors()
     seconds: list[float] = []
     times_a_fork: list[float] = []
     memory: list[float] = []
+    held: list[float] = []
     with Sandbox(backend, slots) as box, fork_server(ECHO.source, b"x\n", b"x\n") as fork_once, Progress() as progress:
         bar = progress.add_task("runs", total=runs)
         box.run(ECHO, [b"warm\n"])
@@ -69,7 +72,6 @@ def soak(runs: int, hostile: float, backend: str, slots: int | None, seed: int) 
             attack for attack in CORPUS
             if attack.language == "python" and not attack.entry and not attack.skip(box.protections())
         ]  # fmt: skip
-        descriptors = len(os.listdir("/proc/self/fd"))
         while counts["runs"] < runs:
             batch = [_one(rng, hostile, attacks) for _ in range(min(BATCH, runs - counts["runs"]))]
             results = box.run_many([submission for submission, _, _ in batch])
@@ -77,22 +79,24 @@ def soak(runs: int, hostile: float, backend: str, slots: int | None, seed: int) 
                 seconds.append(_timed(lambda: box.run(ECHO, [b"x\n"])))
                 times_a_fork.append(seconds[-1] / _timed(fork_once))
             memory.append(_resident_mb())
+            held.append(_descriptors())
             for (submission, word, attack), executions in zip(batch, results, strict=True):
                 counts["runs"] += len(submission.inputs)
                 _count(counts, word, attack, executions)
             progress.update(bar, completed=counts["runs"])
         about = {"backend": box.backend.name, "slots": len(box._places)}
-        descriptors = len(os.listdir("/proc/self/fd")) - descriptors
+    descriptors = _descriptors() - descriptors
     time.sleep(2)
     after = {name: value - before[name] for name, value in left_overs().items()}
-    flat = {
-        "memory_mb": _first_and_last(memory),
-        "seconds_alone": _first_and_last(seconds),
-        "times_a_fork_server": _first_and_last(times_a_fork),
+    tenths = {
+        "memory_mb": _by_tenths(memory),
+        "descriptors": _by_tenths(held),
+        "seconds_alone": _by_tenths(seconds),
+        "times_a_fork_server": _by_tenths(times_a_fork),
     }
     bad = counts["mixed_up"] + counts["got_through"] + counts["our_failures"] + counts["wrong_status"]
     good = not bad and not any(after.values()) and descriptors <= 0
-    return {**about, **counts, "left": {**after, "descriptors": descriptors}, "first_and_last": flat, "good": good}
+    return {**about, **counts, "left": {**after, "descriptors": descriptors}, "medians_of_tenths": tenths, "good": good}
 
 
 def _one(rng: random.Random, hostile: float, attacks: list[Attack]) -> tuple[Submission, bytes, Attack | None]:
@@ -115,16 +119,20 @@ def _count(counts: dict[str, int], word: bytes, attack: Attack | None, execution
     counts["mixed_up"] += run.status is Status.OK and run.stdout != word[::-1] + b"\n"
 
 
-def _first_and_last(values: list[float]) -> list[float]:
-    """Medians of the first and the last tenth."""
-    tenth = max(len(values) // 10, 1)
-    return [round(statistics.median(part), 5) for part in (values[:tenth], values[-tenth:])]
+def _by_tenths(values: list[float]) -> list[float]:
+    ends = [len(values) * part // 10 for part in range(11)]
+    parts = (values[start:end] for start, end in pairwise(ends))
+    return [round(statistics.median(part), 5) for part in parts if part]
 
 
 def _timed(what: Callable[[], Any]) -> float:
     started = time.perf_counter()
     what()
     return time.perf_counter() - started
+
+
+def _descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
 
 
 def _resident_mb() -> float:
