@@ -23,6 +23,8 @@ WRITABLE = (BOX, "/tmp", "/dev/shm")
 AREA_BYTES = 64 << 20
 AREA_INODES = 4096
 OPEN_FILES = 512
+_NOT_FOR_RUNS = ("/sys/fs/cgroup", "/run/channel", *WRITABLE)
+"""Mounts of the slot that runs have no use for: each would be copied for every run."""
 
 
 def has_other_users() -> bool:
@@ -39,7 +41,14 @@ def settle() -> int | None:
     """
     kernel.unshare(kernel.CLONE_NEWNS)
     kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
-    kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC, "hidepid=2")
+    for place in _NOT_FOR_RUNS:
+        with contextlib.suppress(OSError):  # there is none, or it belongs to another user namespace
+            kernel.unmount(place)
+    # In a user namespace there can be a new one only where there is one already.
+    kernel.mount("proc", BOX, "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC, "hidepid=2")
+    with contextlib.suppress(OSError):
+        kernel.unmount("/proc")
+    kernel.mount(BOX, "/proc", "", kernel.MS_MOVE)
     with contextlib.suppress(FileNotFoundError):
         return os.open("/proc/sys/kernel/ns_last_pid", os.O_WRONLY | os.O_CLOEXEC)
     return None
