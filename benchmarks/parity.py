@@ -5,9 +5,10 @@
 
 Programs are references of the starter suite and of the data sets in RLEF_DATA (HumanEval, MBPP, APPS, LeetCodeDataset,
 codeio), and programs that use what sandboxes often break (`tests/sandbox/programs.py`). Each is judged with `fork` and
-`exec`, alone and with `--load` times as many spinning processes as there are processors, `--repeats` times each. A flip
-is a verdict that is not the program's most frequent one. Writes parity.json next to this file: verdicts that differ
-between fork and exec, flips and their rate, programs that are refused, failures of ours.
+`exec`, alone and with `--load` times as many spinning processes as there are processors, `--repeats` times each, on the
+first `--tests` of its tests. A flip is a verdict that is not the program's most frequent one. Writes parity.json next
+to this file after each of the four: verdicts that differ between them, flips and their rate, programs that are refused,
+failures of ours.
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import sha256
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
+
+from rich.progress import Progress
 
 sys.path.insert(1, str(Path(__file__).parents[1]))  # for tests/, which is not installed
 
@@ -49,33 +53,35 @@ def main() -> None:
     """Judge, compare, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--each", type=int, default=80, help="programs of each suite")
+    parser.add_argument("--tests", type=int, default=4, help="tests of each program")
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--load", type=int, default=4)
     parser.add_argument("--backend", default="auto")
     options = parser.parse_args()
-    pairs, absent = collect(options.each)
+    pairs, absent = collect(options.each, options.tests)
     names = [f"{suite}:{task.key}" for suite, task in pairs] + [f"special:{source}" for source in PROGRAMS]
     verdicts: dict[str, list[list[str]]] = {}
-    for interpreter in ("fork", "exec"):
-        for load in (0, options.load):
+    with Progress() as progress:
+        for interpreter, load in product(("fork", "exec"), (0, options.load)):
+            key = f"{interpreter} under load" if load else interpreter
             with Sandbox(options.backend, interpreter=interpreter) as box, busy(load):
-                key = f"{interpreter} under load" if load else interpreter
-                verdicts[key] = [once(box, [task for _, task in pairs]) for _ in range(options.repeats)]
+                repeats = progress.track(range(options.repeats), description=f"{len(names)} programs, {key}")
+                verdicts[key] = [once(box, [task for _, task in pairs]) for _ in repeats]
                 backend = box.backend.name
-            print(f"{key}: {len(names)} programs, {options.repeats} times", flush=True)
-    result = {
-        "command": "python benchmarks/parity.py " + " ".join(sys.argv[1:]),
-        "backend": backend,
-        "cores": len(os.sched_getaffinity(0)),
-        "programs": dict(Counter(name.partition(":")[0] for name in names)),
-        "absent": absent,
-        **compare(names, verdicts),
-    }
+            result = {
+                "command": "python benchmarks/parity.py " + " ".join(sys.argv[1:]),
+                "backend": backend,
+                "cores": len(os.sched_getaffinity(0)),
+                "programs": dict(Counter(name.partition(":")[0] for name in names)),
+                "repeats": {way: len(done) for way, done in verdicts.items()},
+                "absent": absent,
+                **compare(names, verdicts),
+            }
+            OUT.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps({name: value for name, value in result.items() if name != "flips"}, indent=2))
-    OUT.write_text(json.dumps(result, indent=2) + "\n")
 
 
-def collect(each: int) -> tuple[list[tuple[str, Task]], dict[str, str]]:
+def collect(each: int, tests: int) -> tuple[list[tuple[str, Task]], dict[str, str]]:
     """Tasks with a reference, spread over each suite, and why a suite is not there."""
     data = os.environ.get("RLEF_DATA", "")
     found: list[tuple[str, Task]] = []
@@ -85,7 +91,7 @@ def collect(each: int) -> tuple[list[tuple[str, Task]], dict[str, str]]:
         if file and not (data and path.exists()):
             absent[name] = f"no {path}; set RLEF_DATA"
         else:
-            found += [(name, task) for task in sample(name, path, each)]
+            found += [(name, first(task, tests)) for task in sample(name, path, each)]
     return found, absent
 
 
@@ -98,6 +104,12 @@ def sample(name: str, path: Path, each: int) -> list[Task]:
     splits = [tasks for split, tasks in suite.splits.items() if split != "unscored"]
     tasks = [task for tasks in splits for task in tasks if task.references]
     return tasks[:: max(1, len(tasks) // each)][:each]
+
+
+def first(task: Task, tests: int) -> Task:
+    """The task with the first of its tests only; at least one private test stays."""
+    shown = task.public_tests[: tests - 1]
+    return replace(task, public_tests=shown, private_tests=task.private_tests[: tests - len(shown)])
 
 
 def once(box: Sandbox, tasks: list[Task]) -> list[str]:
