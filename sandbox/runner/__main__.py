@@ -21,7 +21,8 @@ from typing import Any, NoReturn
 from sandbox import protocol
 from sandbox.runner import cleanup, isolation, kernel, seccomp
 from sandbox.runner.files import memory_file, seal
-from sandbox.runner.supervisor import Run, SlotBroken, Supervisor
+from sandbox.runner.supervisor import Supervisor
+from sandbox.runner.verdict import Run, SlotBroken
 
 _SILENCE_S = 30.0
 _MAX_BUFFER = 32 << 20

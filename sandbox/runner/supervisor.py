@@ -1,8 +1,7 @@
 """Watches one run: feeds it, drains it, measures it, stops it, says how it ended.
 
 Output is read as it comes and cut at the byte, so a program can neither fill our memory nor block on a full pipe.
-Time is measured here, never by the program. The order of verdicts when several hold: output, memory, time, forbidden
-call, program's own end.
+Time is measured here, never by the program.
 """
 
 from __future__ import annotations
@@ -15,38 +14,18 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sandbox.runner import cgroup, cleanup, isolation, spawner
 from sandbox.runner.files import collect, memory_file
 from sandbox.runner.talk import MAX_MESSAGE, Line
+from sandbox.runner.verdict import Run, SlotBroken, conclude
 
 _CHUNK = 1 << 16
 _MAX_REPORT = 4 << 20
 _CHECK_EVERY_S = 0.02
 _CHECK_EVERY_WITHOUT_GROUP_S = 0.005
 _GONE_WITHIN_S = 10.0
-
-
-class SlotBroken(Exception):
-    """Something is left of a run, or our own machinery failed: this slot must not be used again."""
-
-
-@dataclass
-class Run:
-    """How one run ended; the names are those of `sandbox.Execution`."""
-
-    status: str
-    stdout: bytes = b""
-    stderr: bytes = b""
-    report: bytes = b""
-    exit_code: int | None = None
-    signal: int | None = None
-    cpu_s: float = 0.0
-    wall_s: float = 0.0
-    peak_mb: float = 0.0
-    detail: str = ""
 
 
 class Relay(Protocol):
@@ -264,7 +243,7 @@ class Supervisor:
         run.wall_s, run.cpu_s, run.peak_mb = round(wall_s, 6), round(cpu_s, 6), round(usage.peak_bytes / 2**20, 3)
         if usage.memory_kills and verdict != "output_limit":
             verdict, detail = "memory_limit", f"memory limit of {request['memory_bytes'] >> 20} MiB"
-        _conclude(run, request, verdict, detail, ended["status"])
+        conclude(run, request, verdict, detail, ended["status"])
         return run
 
     def _verify(self, request: dict[str, Any]) -> None:
@@ -280,40 +259,3 @@ class Supervisor:
             raise SlotBroken(f"processes are left of a run: {left}")
         if any(cleanup.leftovers()):
             raise SlotBroken("files are left of a run")
-
-
-def _last_line(text: bytes) -> bytes:
-    return text[-4096:].rstrip(b"\n").rpartition(b"\n")[2]
-
-
-def _conclude(run: Run, request: dict[str, Any], verdict: str, detail: str, status: int) -> None:
-    """Fill in how it ended: our verdict if we stopped it, else what the wait status and the report say."""
-    stage = run.report[:1]
-    if stage == b"S" and not verdict:
-        raise SlotBroken("the fences could not be built: " + run.report[1:].decode(errors="replace"))
-    if os.WIFSIGNALED(status):
-        run.signal = os.WTERMSIG(status)
-    else:
-        run.exit_code = os.waitstatus_to_exitcode(status)
-    run.status, run.detail = verdict, detail
-    if verdict:
-        return
-    overspent = run.cpu_s > request["cpu_s"] and "time" not in request["without"]
-    if overspent or run.signal == signal.SIGXCPU:
-        run.status, run.detail = "time_limit", f"processor time limit of {request['cpu_s']:g} s"
-    elif run.signal == signal.SIGSYS:
-        run.status, run.detail = "security_violation", "killed at a forbidden system call"
-    elif stage == b"C":
-        run.status, run.detail = "compile_error", run.report[1:].decode(errors="replace")
-    elif run.signal is not None:
-        name = signal.Signals(run.signal).name if run.signal in set(signal.Signals) else str(run.signal)
-        kind = "runtime_error" if stage == b"R" else "compile_error"
-        run.status, run.detail = kind, f"killed by signal {name}"
-    elif run.exit_code and request["python"] and _last_line(run.stderr).startswith(b"MemoryError"):
-        run.status, run.detail = "memory_limit", "MemoryError"
-    elif run.exit_code and request["python"] and not stage:
-        raise SlotBroken("an interpreter does not start: " + run.stderr[-400:].decode(errors="replace"))
-    elif run.exit_code:
-        run.status, run.detail = "runtime_error", f"exit code {run.exit_code}"
-    else:
-        run.status = "ok"
