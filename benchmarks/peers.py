@@ -140,9 +140,10 @@ def _environment(peer: Peer) -> Path:
     folder = cache_folder() / "peers" / content
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():
-        for command in ("-m", "venv", "--clear", str(folder)), ("-m", "pip", "install", "--quiet", *peer.packages):
-            interpreter = sys.executable if command[1] == "venv" else str(python)
-            done = subprocess.run([interpreter, *command], capture_output=True, text=True, check=False)
+        make = [sys.executable, "-m", "venv", "--clear", str(folder)]
+        fill = [str(python), "-m", "pip", "install", "--quiet", *peer.packages]
+        for command in (make, fill):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 raise Absent(f"cannot be installed: {done.stderr.strip()[-400:]}")
         (folder / "complete").touch()

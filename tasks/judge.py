@@ -63,8 +63,6 @@ def judge_many(
     Raises:
         TaskError: a task names an unknown checker, lacks an entry point, or asserts about a program not in Python.
     """
-    if not pairs:
-        return []
     for task, program in pairs:
         _validate(task, program)
     public = [task.public_tests if tests != "private" else () for task, _ in pairs]

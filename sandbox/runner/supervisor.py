@@ -1,7 +1,7 @@
-"""Watches one run: feeds it, drains it, measures it, stops it, says how it ended.
+"""Watches one run: feeds it, drains it, measures it, stops it.
 
 Output is read as it comes and cut at the byte, so a program can neither fill our memory nor block on a full pipe.
-Time is measured here, never by the program.
+Time is measured here, never by the program. Output that overflows is the verdict before memory, memory before time.
 """
 
 from __future__ import annotations

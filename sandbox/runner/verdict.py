@@ -1,6 +1,6 @@
 """How a run ended, from what the supervisor saw of it.
 
-The order when several things hold: output, memory, time, forbidden call, program's own end.
+The order when several things hold: what the supervisor stopped it for, time, a forbidden call, the program's own end.
 """
 
 from __future__ import annotations

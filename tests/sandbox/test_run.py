@@ -232,6 +232,16 @@ def test_surroundings_hold_no_secret(any_box):
     assert descriptors == "[0, 1, 2, 3]"  # the last one is the listing itself
 
 
+@pytest.mark.parametrize("mode", ["strict", "basic"])
+def test_strict_mode_shows_no_control_groups_and_no_channel(open_sandbox, mode):
+    """In basic mode, the control, a run is in the slot's own mounts."""
+    with open_sandbox(slots=1, mode=mode) as box:
+        [run] = box.run(Program("print(*[line.split()[4] for line in open('/proc/self/mountinfo')])"), [b""])
+    mounts = run.stdout.decode().split()
+    assert mounts.count("/proc") == 1
+    assert ("/run/channel" in mounts) == ("/sys/fs/cgroup" in mounts) == (mode == "basic")
+
+
 def test_no_inputs_no_runs(any_box):
     assert any_box.run(Program("print(1)"), []) == []
     assert any_box.run(Program("\0"), []) == []
