@@ -1,15 +1,17 @@
 """One PPO update on the same batch of episodes: tokens per second and peak memory of three learners.
 
     python benchmarks/learner.py                                     # ours, a plain PPO, TRL; the embedded model
-    python benchmarks/learner.py --model FOLDER --episodes 8 --updates 1 --learners ours plain
+    python benchmarks/learner.py --model FOLDER --episodes 8 --updates 1 --learners ours plain --rows 4
 
 `ours` is `rlef.learners.ppo.PPO` as the main job has it: layers compiled, memory kept (`rlef.memory`). `plain` is PPO
 as it is usually written: whole dialogues padded to the longest of the batch, logits over every position. `trl` is the
 loss of TRL's GRPOTrainer (1.16: log-probabilities in chunks), with feedback masked as a tool's. All three have the same
 episodes, model, precision and mini-batches, and do the same work: log-probabilities of the frozen reference, forward,
-backward, AdamW. Each runs in a process of its own; the first update is a warm-up, in which layers are compiled. Peak
-memory is the highest resident size during the updates that are timed, less that of model and reference before the
-first; `resident_mb` is all of it. On a busy machine compare `cpu_seconds`.
+backward, AdamW. Each is measured with micro-batches of one, two and four dialogues (ours: as many tokens as so many of
+the longest have), in a process of its own; the first update is a warm-up, in which layers are compiled. Peak memory is
+the highest resident size during the updates that are timed, less that of model and reference before the first;
+`resident_mb` is all of it. On a busy machine compare `cpu_seconds`. `against` compares ours, size by size, with the
+fastest size of each of the others.
 
     python benchmarks/learner.py --learners ours eager network checkpointing lora
 
@@ -29,7 +31,9 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -46,27 +50,45 @@ def main() -> None:
     parser.add_argument("--learners", nargs="+", default=["ours", "plain", "trl"], choices=LEARNERS)
     parser.add_argument("--episodes", type=int, default=32)
     parser.add_argument("--mini_batches", type=int, default=2)
-    parser.add_argument("--rows", type=int, default=4, help="dialogues of a micro-batch of the two that pad")
-    parser.add_argument("--updates", type=int, default=3, help="updates that are timed")
+    parser.add_argument("--rows", type=int, nargs="+", default=[1, 2, 4], help="dialogues of a micro-batch")
+    parser.add_argument("--updates", type=int, default=2, help="updates that are timed")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--only", choices=LEARNERS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
+        [options.rows] = options.rows
         print(json.dumps(measure(options.only, options)))
         return
-    results = {}
-    for name in options.learners:
-        command = [sys.executable, __file__, *sys.argv[1:], "--only", name]
+    results: dict[str, dict[int, dict[str, float]]] = {}
+    for name, rows in product(options.learners, options.rows):
+        # Of an option that is given twice the last one counts.
+        command = [sys.executable, __file__, *sys.argv[1:], "--only", name, "--rows", str(rows)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            print(f"{name}: not measured ({last})")
+            print(f"{name}, {rows}: not measured ({last})")
             continue
-        results[name] = json.loads(done.stdout.splitlines()[-1])
-        print(f"{name}: {results[name]}", flush=True)
-    summary = {"command": f"python benchmarks/learner.py {' '.join(sys.argv[1:])}".strip(), "learners": results}
-    options.out.write_text(json.dumps(summary, indent=2) + "\n")
+        results.setdefault(name, {})[rows] = json.loads(done.stdout.splitlines()[-1])
+        print(f"{name}, {rows}: {results[name][rows]}", flush=True)
+    from summary import machine, write  # late: with torch
+
+    summary = {
+        "command": f"python benchmarks/learner.py {' '.join(sys.argv[1:])}".strip(),
+        "machine": machine(),
+        "learners": results,
+        "against": {name: against(results["ours"], sizes) for name, sizes in results.items() if "ours" in results},
+    }
+    write(options.out, summary)
+
+
+def against(ours: dict[int, dict[str, float]], other: dict[int, dict[str, float]]) -> dict[int, dict[str, float]]:
+    """Speed and memory of each size of ours, as multiples of the other's fastest size."""
+    best = max(other.values(), key=lambda one: one["tokens_per_s"])
+    return {
+        rows: {measure: round(one[measure] / best[measure], 2) for measure in ("tokens_per_s", "peak_mb")}
+        for rows, one in ours.items()
+    }
 
 
 def measure(name: str, options: argparse.Namespace) -> dict[str, float]:
@@ -134,7 +156,11 @@ def ours(policy: Any, episodes: list[Any], options: argparse.Namespace, rank: in
 
     reference = None if rank else copy.deepcopy(policy.model)
     add_adapter(policy.model, LoraConfig(rank), 0)
-    config = PPOConfig(mini_batches=options.mini_batches, kl=KL, clip=CLIP, **{"compile": True, **fields})
+    longest = max(sum(len(turn.prompt_ids) + len(turn.response_ids) for turn in one.turns) for one in episodes)
+    config = PPOConfig(
+        mini_batches=options.mini_batches, kl=KL, clip=CLIP, token_budget=options.rows * longest,
+        **{"compile": True, **fields},
+    )  # fmt: skip
     ppo = PPO(policy.model, reference, config, 0)
     return lambda number: ppo.update(episodes, number)
 
@@ -202,6 +228,9 @@ def trl(policy: Any, episodes: list[Any], options: argparse.Namespace) -> Any:
 
     from rlef.learners.optimiser import autocast
 
+    def no_reward(*_: Any, **columns: Any) -> list[float | None]:
+        return [0.0]
+
     model = policy.model
     arguments = GRPOConfig(
         output_dir="/tmp/rlef-benchmark-trl", use_cpu=model.device.type == "cpu", bf16=False, report_to=[],
@@ -209,7 +238,7 @@ def trl(policy: Any, episodes: list[Any], options: argparse.Namespace) -> Any:
         gradient_checkpointing=False,
     )  # fmt: skip
     trainer = GRPOTrainer(
-        model=model, args=arguments, reward_funcs=lambda **columns: [0.0], processing_class=policy.tokenizer,
+        model=model, args=arguments, reward_funcs=no_reward, processing_class=policy.tokenizer,
         train_dataset=Dataset.from_dict({"prompt": ["x"] * 8}),
     )  # fmt: skip
     reference = trainer.ref_model
@@ -274,7 +303,7 @@ def resident(field: str) -> float:
     return int(line.split()[1]) / 1024
 
 
-LEARNERS = {
+LEARNERS: dict[str, Callable[[Any, list[Any], argparse.Namespace], Callable[[int], Any]]] = {
     "ours": ours,
     "plain": plain,
     "trl": trl,

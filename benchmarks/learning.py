@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+from summary import earlier, machine, spread, write
 
 HERE = Path(__file__).parent
 TURNS = 3
@@ -48,36 +48,28 @@ def main() -> None:
     options = parser.parse_args(given)
     options.out.mkdir(parents=True, exist_ok=True)
     flags = ["--rollout.samples", str(options.samples), *more]
-    results = earlier(options.out / "learning.json", flags)
+    written = earlier(options.out / "learning.json", flags, "methods")
+    results: dict[str, dict[str, Any]] = {name: block["seeds"] for name, block in written.items()}
     for seed in options.seeds:
         for name in options.methods:
             results.setdefault(name, {})[str(seed)] = run(name, seed, options, more)
-            write(results, flags, options.out)
+            summarise(results, flags, options.out)
     for name, seeds in results.items():
         print(f"{name:20s} 1@{TURNS} {over(seeds, f'solved_1@{TURNS}')}  first {over(seeds, 'solved_first')}")
 
 
-def earlier(path: Path, flags: list[str]) -> dict[str, dict[str, Any]]:
-    """Results of runs with the same flags, by method and seed."""
-    written = json.loads(path.read_text()) if path.exists() else {}
-    if written.get("flags") != flags:
-        return {}
-    return {name: block["seeds"] for name, block in written["methods"].items()}
-
-
-def write(results: dict[str, dict[str, Any]], flags: list[str], out: Path) -> None:
+def summarise(results: dict[str, dict[str, Any]], flags: list[str], out: Path) -> None:
     """learning.json and learning.png."""
     measures = (f"solved_1@{TURNS}", "solved_first", "repair_rate")
     summary = {
         "command": "python benchmarks/learning.py",
-        "flags": flags,
-        "machine": {"cores": len(os.sched_getaffinity(0)), "system": platform.platform()},
+        "settings": flags,
         "methods": {
-            name: {**{measure: over(seeds, measure) for measure in measures}, "seeds": seeds}
+            name: {**{measure: over(seeds, measure) for measure in measures}, "seeds": dict(sorted(seeds.items()))}
             for name, seeds in results.items()
         },
     }
-    (out / "learning.json").write_text(json.dumps(summary, indent=2) + "\n")
+    write(out / "learning.json", summary)
     draw(results, out / "learning.png")
 
 
@@ -104,13 +96,13 @@ def run(name: str, seed: int, options: argparse.Namespace, more: list[str]) -> d
         for row in rows
         if "rollout/reward" in row
     ]
-    return {**{key: result[key] for key in ("solved_first", f"solved_1@{TURNS}", "repair_rate")}, "curve": curve}
+    measured = {key: result[key] for key in ("solved_first", f"solved_1@{TURNS}", "repair_rate")}
+    return {"machine": machine(), **measured, "curve": curve}
 
 
 def over(seeds: dict[str, Any], measure: str) -> dict[str, float]:
-    """Mean, lowest and highest seed."""
-    values = [one[measure]["mean"] for one in seeds.values()]
-    return {"mean": statistics.mean(values), "min": min(values), "max": max(values)}
+    """Mean, lowest and highest seed of a measure."""
+    return spread([one[measure]["mean"] for one in seeds.values()])
 
 
 def draw(results: dict[str, dict[str, Any]], path: Path) -> None:

@@ -17,13 +17,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from summary import machine
 
 from rlef.envs.dialogue import DialogueSettings
 from rlef.policies.engine import TransformersEngine, cast_weights, sampling_dtype
@@ -89,8 +89,7 @@ def main() -> None:
         json.dumps(
             {
                 "settings": {k: v for k, v in vars(options).items() if k != "out"},
-                "machine": {"cores": len(os.sched_getaffinity(0)), "threads": torch.get_num_threads(),
-                            "system": platform.platform(), "torch": torch.__version__},
+                "machine": {**machine(), "threads": torch.get_num_threads(), "torch": torch.__version__},
                 "best": best, "all": results,
             },
             indent=2,

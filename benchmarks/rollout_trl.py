@@ -55,8 +55,8 @@ def play(
             sampled += sum(map(sum, output[2]))
             return output
 
-        trainer._generate = timed
-        trainer.model.train()  # else this would be an evaluation to it
+        trainer._generate = timed  # type: ignore[method-assign]
+        trainer.model.train()  # type: ignore[union-attr] # else this would be an evaluation to it
         asked = [row for row in rows(tasks) for _ in range(samples)]
         for first in range(0, len(asked), batch):
             trainer._generate_and_score_completions(asked[first : first + batch])

@@ -46,8 +46,8 @@ def main() -> None:
     for name in options.peers:
         try:
             peers[name] = round(ask(name, "speed", count=max(options.runs // 20, 5))["per_second"], 1)
-        except Absent as reason:
-            absent[name] = str(reason)
+        except Absent as error:
+            absent[name] = str(error)
             continue
         print(f"{name}: {peers[name]} a second")
     for name, reason in absent.items():

@@ -70,7 +70,7 @@ def main() -> None:
         by_family[task.metadata["level"], task.metadata["family"]].append(task)
     levels = sorted({level for level, _ in by_family})
     settings = {name: str(value) if name == "out" else value for name, value in vars(options).items()}
-    result = {
+    result: dict[str, Any] = {
         "command": f"python benchmarks/starter_levels.py {' '.join(sys.argv[1:])}".strip(),
         "settings": settings,
         "levels": {

@@ -69,8 +69,8 @@ def main() -> None:
     for name in PEERS:
         try:
             columns[name] = ask(name, programs=programs)["verdicts"]
-        except Absent as reason:
-            absent[name] = str(reason)
+        except Absent as error:
+            absent[name] = str(error)
     print(table(names, columns))
     for name, reason in absent.items():
         print(f"{name}: {reason}")

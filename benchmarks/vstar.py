@@ -4,22 +4,22 @@
     python benchmarks/vstar.py --tiny       # one seed at a size that only shows that the command works
     python benchmarks/vstar.py RUN RUN ...  # run folders that are there already
 
-Writes vstar.json next to this file (vstar-tiny.json with --tiny): for every seed the whole result, and over the seeds
-the verifier's best-of-8 minus pass@1 and minus every other selector, in points with lowest and highest seed.
+Writes vstar.json next to this file (vstar-tiny.json with --tiny) after every run: for every seed the whole result, and
+over the seeds the verifier's best-of-8 minus pass@1 and minus every other selector, in points with lowest and highest
+seed. Seeds of earlier calls at the same size stay in it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from summary import earlier, machine, spread, write
 
 # Two cores and three hours for three seeds: fewer tasks and samples than the paper's 16 a task.
 SIZE = [
@@ -39,19 +39,20 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--tiny", action="store_true", help="one seed, a few tasks")
     options = parser.parse_args()
-    seeds, size = ([0], TINY) if options.tiny else (options.seeds, SIZE)
-    runs = options.runs or [run_seed(seed, size) for seed in seeds]
-    results = [json.loads((run / "result.json").read_text()) for run in runs]
-    summary = {
-        "command": "python benchmarks/vstar.py" + (" --tiny" if options.tiny else ""),
-        "flags": size,
-        "machine": {"cores": len(os.sched_getaffinity(0)), "system": platform.platform()},
-        "over_seeds": over_seeds(results),
-        "seeds": {str(result["seed"]): {k: v for k, v in result.items() if k != "generator"} for result in results},
-    }
+    wanted, size = ([0], TINY) if options.tiny else (options.seeds, SIZE)
     out = Path(__file__).with_name("vstar-tiny.json" if options.tiny else "vstar.json")
-    out.write_text(json.dumps(summary, indent=2) + "\n")
-    print(json.dumps(summary["over_seeds"], indent=2))
+    seeds = earlier(out, size, "seeds")
+    for run in options.runs or (run_seed(seed, size) for seed in wanted):
+        result = json.loads((run / "result.json").read_text())
+        seeds[str(result["seed"])] = {"machine": machine(), **{k: v for k, v in result.items() if k != "generator"}}
+        summary = {
+            "command": "python benchmarks/vstar.py" + (" --tiny" if options.tiny else ""),
+            "settings": size,
+            "over_seeds": over_seeds(list(seeds.values())),
+            "seeds": dict(sorted(seeds.items())),
+        }
+        write(out, summary)
+        print(json.dumps(summary["over_seeds"], indent=2))
 
 
 def run_seed(seed: int, size: list[str]) -> Path:
@@ -75,11 +76,6 @@ def over_seeds(results: list[dict[str, Any]]) -> dict[str, Any]:
         "minus": {name: spread([other[name]["mean"] for other in others]) for name in others[0]},
         "minutes": spread([sum(result["minutes"].values()) for result in results]),
     }
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    """Mean, lowest and highest."""
-    return {"mean": statistics.mean(values), "min": min(values), "max": max(values)}
 
 
 if __name__ == "__main__":

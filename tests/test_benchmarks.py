@@ -1,5 +1,6 @@
 """Benchmarks run rarely; that they still load is seen at every change."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -21,3 +22,14 @@ def test_every_benchmark_loads():
     )
     assert found.returncode == 0, found.stderr
     assert len(found.stdout.split()) == len(list((ROOT / "benchmarks").glob("*.py"))) > 10
+
+
+def test_runs_of_an_earlier_call_stay_unless_the_settings_were_others(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    summary = importlib.import_module("summary")
+    out = tmp_path / "result.json"
+    assert summary.earlier(out, ["--updates", "2"], "seeds") == {}
+    summary.write(out, {"settings": ["--updates", "2"], "seeds": {"0": 0.5}})
+    assert summary.earlier(out, ["--updates", "2"], "seeds") == {"0": 0.5}
+    assert summary.earlier(out, ["--updates", "3"], "seeds") == {}
+    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]

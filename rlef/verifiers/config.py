@@ -13,7 +13,7 @@ Loss = Literal["sigmoid", "apo_zero", "apo_down"]
 
 
 @dataclass(frozen=True)
-class SftConfig:
+class GeneratorConfig:
     """Supervised learning of the generators: on references at first, then on every correct program."""
 
     programs: int = 32
@@ -106,7 +106,7 @@ class VStarConfig:
     baselines: bool = True
     """Also train two reward models on the same pairs (Bradley-Terry, binary cross-entropy), to compare with."""
     feedback: FeedbackConfig = field(default_factory=lambda: FeedbackConfig(tests=1))
-    sft: SftConfig = field(default_factory=SftConfig)
+    sft: GeneratorConfig = field(default_factory=GeneratorConfig)
     verifier: VerifierConfig = field(default_factory=VerifierConfig)
     selection: SelectionConfig = field(default_factory=SelectionConfig)
 

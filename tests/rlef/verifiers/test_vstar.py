@@ -14,14 +14,14 @@ from rlef.errors import RlefError
 from rlef.evaluation.selection import Verifier
 from rlef.run import Run
 from rlef.verifiers import heldout, stages, vstar
-from rlef.verifiers.config import SelectionConfig, SftConfig, VerifierConfig, VStarConfig, check_vstar
+from rlef.verifiers.config import GeneratorConfig, SelectionConfig, VerifierConfig, VStarConfig, check_vstar
 from rlef.verifiers.pool import answers_of
 from rlef.verifiers.score import find_verifier
 from tasks import load_suite
 
 pytest.importorskip("trl")
 SMALL = VStarConfig(
-    iterations=2, samples=2, tasks=3, max_new_tokens=6, sft=SftConfig(programs=2, epochs=1),
+    iterations=2, samples=2, tasks=3, max_new_tokens=6, sft=GeneratorConfig(programs=2, epochs=1),
     verifier=VerifierConfig(pairs_per_task=1, epochs=1, batch=2, micro_batch=2),
     selection=SelectionConfig(split="validation", tasks=2, samples=2, draws=5),
 )  # fmt: skip
