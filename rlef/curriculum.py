@@ -36,7 +36,7 @@ class Learnability:
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         self._tasks = tasks
-        self._family = {task.key: str(task.metadata.get("family", "")) for task in tasks}
+        self._family = {task.key: task.kind for task in tasks}
         self._spread: defaultdict[str, float] = defaultdict(float)
         self._count: defaultdict[str, float] = defaultdict(float)
 

@@ -24,6 +24,7 @@ from rlef.config import TrainConfig
 from rlef.envs.dialogue import DialogueSettings
 from rlef.episode import Episode
 from rlef.evaluation.evaluate import evaluate, outcomes_of, usable_tasks
+from rlef.evaluation.kinds import by_kind
 from rlef.evaluation.metrics import compare, solved_final, summary
 from rlef.interrupt import Interrupt
 from rlef.learners.compiled import cannot_compile
@@ -71,7 +72,7 @@ def train(run: Run) -> dict[str, Any] | None:
                 return None
             if not first:
                 return None
-            result = _result(config, run, suite.name)
+            result = _result(config, run, suite.name, held_out)
             run.save_result(result)
             with guard(run.folder):
                 draw_curves(run.folder)
@@ -249,7 +250,7 @@ class _Job:
                 self.display.say(warning)
 
 
-def _result(config: TrainConfig, run: Run, suite: str) -> dict[str, Any]:
+def _result(config: TrainConfig, run: Run, suite: str, held_out: Sequence[Task]) -> dict[str, Any]:
     """The content of result.json."""
     limit = config.turn_limit
     before, after = (outcomes_of(run.evaluation(name) or []) for name in ("warm_start", "trained"))
@@ -262,6 +263,7 @@ def _result(config: TrainConfig, run: Run, suite: str) -> dict[str, Any]:
         "trained": summary(after, limit),
         f"difference_1@{limit}": {**comparison.difference.as_dict(), "p_value": comparison.p_value},
         f"ratio_1@{limit}": comparison.ratio.as_dict(),
+        "by_kind": by_kind(held_out, {"warm_start": before, "trained": after}),
         "minutes": run.minutes(),
         "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
     }

@@ -100,3 +100,8 @@ class Task:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """Family, level, source and the like; never an answer. Two keys have a meaning: `split`, and `unscored`, why a
     verdict on this task would mean little (several right answers and no checker, nothing private)."""
+
+    @property
+    def kind(self) -> str:
+        """What tasks are grouped by: the family, else the difficulty; empty where the source says neither."""
+        return str(self.metadata.get("family") or self.metadata.get("difficulty") or "")

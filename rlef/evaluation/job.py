@@ -16,6 +16,7 @@ from rlef.errors import RlefError
 from rlef.evaluation.compare import Row, compare_measures, comparison_table
 from rlef.evaluation.config import EvalConfig
 from rlef.evaluation.intervals import bootstrap
+from rlef.evaluation.kinds import by_kind
 from rlef.evaluation.ledger import Ledger, ledger_path
 from rlef.evaluation.measures import Measure, parse_measures
 from rlef.evaluation.metrics import outcomes_of, summary
@@ -80,6 +81,7 @@ class Job:
             "unscored": unscored(self.suite, config.evaluation.split),
             **summary(outcomes_of(episodes), config.turn_limit, answers=config.turn_limit * config.best_of),
             "metrics": measured(self.measures, episodes, config.turn_limit, selector),
+            "by_kind": by_kind(self.who.tasks, {"evaluation": outcomes_of(episodes)}),
         }  # fmt: skip
         if self.verifier:
             result["selection"] = self.selection(episodes, scores)

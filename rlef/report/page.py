@@ -120,6 +120,7 @@ def _section(run: RunFolder, tally: dict[str, Tally]) -> dict[str, Any]:
         "cards": rows.cards(run),
         "metrics": rows.metrics(run),
         "counts": table.counts(run.result) if run.result else "",
+        "kinds": rows.kinds(run),
         "verifier": _verifier(run),
         "about": about,
         "unsolved": unsolved,

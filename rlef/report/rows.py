@@ -5,6 +5,7 @@ Every table is a heading and rows of strings, ready to be escaped and printed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -46,6 +47,30 @@ def metrics(run: RunFolder) -> Table:
         changes = {table.name_of(f"solved_{measure}"): table.change(run.result, measure) for measure in compared}
         return Table(["held-out tasks", *blocks, "change"], [[*row, changes.get(row[0], "")] for row in rows])
     return Table(["held-out tasks", *blocks], rows)
+
+
+def kinds(run: RunFolder) -> Table:
+    """What each model solves of each kind of task: most gained first, or most solved where there is one model."""
+    found = run.result.get("by_kind")
+    named = found.items() if isinstance(found, Mapping) else ()
+    blocks = {kind: block for kind, block in named if isinstance(block, Mapping)}
+    if not blocks:
+        return Table([], [])
+    pair = any("difference" in one for one in blocks.values())
+    models = {"warm_start": "warm start", "trained": "trained"} if pair else {"evaluation": "solved"}
+
+    def order(kind: str) -> float:
+        value = blocks[kind].get("difference" if pair else "evaluation")
+        mean = value.get("mean") if isinstance(value, Mapping) else None
+        return -mean if isinstance(mean, int | float) else math.inf
+
+    rows = [
+        [str(kind), str(blocks[kind].get("tasks", table.MISSING)),
+         *(table.interval(blocks[kind].get(name)) for name in models),
+         *([table.points(blocks[kind].get("difference"))] if pair else [])]
+        for kind in sorted(blocks, key=order)
+    ]  # fmt: skip
+    return Table(["kind", "tasks", *models.values(), *(["change"] if pair else [])], rows)
 
 
 class Card(NamedTuple):

@@ -53,15 +53,20 @@ def interval(value: Any) -> str:
     return text
 
 
+def points(value: Any) -> str:
+    """A difference {"mean", "low", "high"} as "+9.6 points (+2.4 to +16.8)"."""
+    if not isinstance(value, Mapping) or not _finite(value.get("mean")):
+        return MISSING
+    text = f"{100 * value['mean']:+.1f} points"
+    if _finite(value.get("low")) and _finite(value.get("high")):
+        text += f" ({100 * value['low']:+.1f} to {100 * value['high']:+.1f})"
+    return text
+
+
 def change(result: Mapping[str, Any], measure: str) -> str:
     """Difference in points with its interval and p-value, and the ratio."""
     difference, ratio = _block(result, f"difference_{measure}"), _block(result, f"ratio_{measure}")
-    parts = []
-    if _finite(difference.get("mean")):
-        text = f"{100 * difference['mean']:+.1f} points"
-        if _finite(difference.get("low")) and _finite(difference.get("high")):
-            text += f" ({100 * difference['low']:+.1f} to {100 * difference['high']:+.1f})"
-        parts.append(text)
+    parts = [points(difference)] if _finite(difference.get("mean")) else []
     if _finite(ratio.get("mean")):
         parts.append(f"{ratio['mean']:.2f} ×")
     if _finite(difference.get("p_value")):

@@ -30,6 +30,10 @@ RESULT = {
     },
     "difference_1@3": {**block(0.2), "p_value": 0.0004},
     "ratio_1@3": block(1.67),
+    "by_kind": {
+        "sums": {"tasks": 40, "warm_start": block(0.5), "trained": block(0.25), "difference": block(-0.25)},
+        "words": {"tasks": 60, "warm_start": block(0.2), "trained": block(0.7), "difference": block(0.5)},
+    },
     "minutes": {"training": 18.25},
     "versions": {"torch": "2.13.0"},
 }  # fmt: skip

@@ -53,6 +53,7 @@ def test_what_an_evaluation_leaves(finished, capsys):
     assert result["rollouts_per_task"] == 2
     assert set(result["metrics"]) == {"1@4", "pass@2", "pass^2"}
     assert result["metrics"]["1@4"]["tasks"] == 4
+    assert sum(block["tasks"] for block in result["by_kind"].values()) == 4
     assert result["single_turn"]["rollouts_per_task"] == 4  # 2 rollouts of 2 turns
     assert [row["measure"] for row in result["single_turn"]["comparison"]] == ["1@2", "1@4"]
     assert len(list(read_episodes(folder / "single_turn.jsonl"))) == 16

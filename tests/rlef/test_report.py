@@ -294,17 +294,38 @@ def test_page_of_a_run_that_is_not_finished(run, missing):
     assert not Page(rendered(run)).open
 
 
+def test_page_shows_what_was_won_and_lost_by_kind(run):
+    html = rendered(run)
+    words, sums = html.index(">words<"), html.index(">sums<")
+    assert words < sums  # most gained first
+    row = html[sums : html.index("</tr>", sums)]
+    for cell in ("40", "50.0 % (47.0–53.0)", "25.0 % (22.0–28.0)", "-25.0 points (-28.0 to -22.0)"):
+        assert cell in row
+
+
+@pytest.mark.parametrize(
+    "broken", [[], "x", {"a": 1}, {"a": {}}, {"a": {"difference": 3}}, {HOSTILE: {"tasks": HOSTILE}}]
+)
+def test_page_with_a_broken_block_of_kinds(run, broken):
+    (run / "result.json").write_text(json.dumps({**RESULT, "by_kind": broken}))
+    html = rendered(run)
+    assert not Page(html).open
+    assert "<img src=x" not in html
+
+
 def test_page_of_an_evaluation(tmp_path):
     folder = tmp_path / "eval"
     folder.mkdir()
     counts = {"tasks": 3, "rollouts_per_task": 1, "sandbox_failures": 0}
     numbers = {"solved_first": block(0.2), "solved_1@3": block(0.4), "metrics": {"pass@1": block(0.11)}}
-    result = {"model": "m", "suite": "starter", "split": "test", **counts, **numbers}
+    kinds = {"sums": {"tasks": 2, "evaluation": block(0.33)}, "words": {"tasks": 1, "evaluation": block(0.66)}}
+    result = {"model": "m", "suite": "starter", "split": "test", **counts, **numbers, "by_kind": kinds}
     (folder / "result.json").write_text(json.dumps(result))
     (folder / "episodes.jsonl").write_text("".join(episode(f"t{i}", "-+").to_json() + "\n" for i in range(3)))
     html = rendered(folder)
     assert "40.0 % (37.0–43.0)" in html
     assert "11.0 % (8.0–14.0)" in html
+    assert html.index("66.0 % (63.0–69.0)") < html.index("33.0 % (30.0–36.0)")
     assert "3 tasks × 1 rollouts" in html
     assert {one["from"] for one in json.loads(Page(html).data)["episodes"]} == {"evaluation"}
 

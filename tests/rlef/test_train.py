@@ -79,6 +79,7 @@ def test_run_folder(finished):
                      "curves.png", "report.html"}  # fmt: skip
     assert json.loads((run.folder / "result.json").read_text()) == json.loads(json.dumps(result))
     assert result["warm_start"]["tasks"] == result["trained"]["tasks"] == 3
+    assert sum(block["tasks"] for block in result["by_kind"].values()) == 3
     assert set(result) >= {"difference_1@2", "ratio_1@2", "minutes", "versions", "seed"}
     assert len(episodes(run)) == 12
     steps = [row["step"] for row in numbers(run)]
