@@ -18,7 +18,8 @@ fastest size of each of the others.
 Variants of `ours`: `eager` has `ppo.compile = false`, `network` has `ppo.critic = "network"`, `checkpointing` has
 `ppo.gradient_checkpointing`, `lora` has `lora.rank = 16`.
 
-Writes learner.json next to this file.
+Writes learner.json next to this file after every measurement; those of earlier calls on the same machine with the same
+settings stay in it.
 """
 
 from __future__ import annotations
@@ -60,7 +61,11 @@ def main() -> None:
         [options.rows] = options.rows
         print(json.dumps(measure(options.only, options)))
         return
-    results: dict[str, dict[int, dict[str, float]]] = {}
+    from summary import earlier, machine, write  # late: with torch
+
+    same = ("model", "episodes", "mini_batches", "updates", "threads")
+    settings = {name: getattr(options, name) for name in same} | {"machine": machine()}
+    results: dict[str, dict[str, dict[str, float]]] = earlier(options.out, settings, "learners")
     for name, rows in product(options.learners, options.rows):
         # Of an option that is given twice the last one counts.
         command = [sys.executable, __file__, *sys.argv[1:], "--only", name, "--rows", str(rows)]
@@ -69,20 +74,19 @@ def main() -> None:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             print(f"{name}, {rows}: not measured ({last})")
             continue
-        results.setdefault(name, {})[rows] = json.loads(done.stdout.splitlines()[-1])
-        print(f"{name}, {rows}: {results[name][rows]}", flush=True)
-    from summary import machine, write  # late: with torch
+        results.setdefault(name, {})[str(rows)] = json.loads(done.stdout.splitlines()[-1])
+        print(f"{name}, {rows}: {results[name][str(rows)]}", flush=True)
+        others = {other: sizes for other, sizes in results.items() if other != "ours" and "ours" in results}
+        summary = {
+            "command": f"python benchmarks/learner.py {' '.join(sys.argv[1:])}".strip(),
+            "settings": settings,
+            "learners": results,
+            "against": {other: against(results["ours"], sizes) for other, sizes in others.items()},
+        }
+        write(options.out, summary)
 
-    summary = {
-        "command": f"python benchmarks/learner.py {' '.join(sys.argv[1:])}".strip(),
-        "machine": machine(),
-        "learners": results,
-        "against": {name: against(results["ours"], sizes) for name, sizes in results.items() if "ours" in results},
-    }
-    write(options.out, summary)
 
-
-def against(ours: dict[int, dict[str, float]], other: dict[int, dict[str, float]]) -> dict[int, dict[str, float]]:
+def against(ours: dict[str, dict[str, float]], other: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
     """Speed and memory of each size of ours, as multiples of the other's fastest size."""
     best = max(other.values(), key=lambda one: one["tokens_per_s"])
     return {
@@ -234,7 +238,8 @@ def trl(policy: Any, episodes: list[Any], options: argparse.Namespace) -> Any:
     model = policy.model
     arguments = GRPOConfig(
         output_dir="/tmp/rlef-benchmark-trl", use_cpu=model.device.type == "cpu", bf16=False, report_to=[],
-        per_device_train_batch_size=options.rows, num_generations=2, beta=KL, epsilon=CLIP, loss_type="bnpo",
+        per_device_train_batch_size=options.rows, steps_per_generation=2, num_generations=2, beta=KL, epsilon=CLIP,
+        loss_type="bnpo",
         gradient_checkpointing=False,
     )  # fmt: skip
     trainer = GRPOTrainer(
