@@ -74,6 +74,7 @@ class Backend:
         self._hello = hello
         self._lock = threading.Lock()
         self.cells = []
+        self.started = 0
         self.closed = False
 
     def check(self):
@@ -81,6 +82,7 @@ class Backend:
 
     def start(self):
         with self._lock:
+            self.started += 1
             script = next(self._scripts)
             if isinstance(script, Exception):
                 raise script

@@ -3,6 +3,7 @@
 import os
 import resource
 import threading
+import time
 
 import pytest
 
@@ -61,6 +62,31 @@ def test_a_slot_that_died_while_idle_is_replaced_unseen(scripted):
         for cell in backend.cells:
             cell.hang_up()
         assert statuses(box.run(ECHO, [b"1", b"2"])) == [Status.OK] * 2
+
+
+def all_are_there(box):
+    deadline = time.monotonic() + 60
+    while box._places._free.qsize() < len(box._places):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_one_after_the_other_goes_to_the_slot_that_is_warm(scripted):
+    box, backend = scripted(echo, slots=3)
+    all_are_there(box)
+    for number in range(6):
+        box.run(ECHO, [b"%d" % number])
+    assert sorted(len(cell.seen) for cell in backend.cells) == [0, 0, 6]
+
+
+def test_a_place_without_a_slot_comes_after_all_others(scripted):
+    box, backend = scripted(echo, OSError("the engine is gone"), slots=2)
+    all_are_there(box)
+    for number in range(6):
+        assert statuses(box.run(ECHO, [b"%d" % number])) == [Status.OK]
+    [cell] = backend.cells
+    assert len(cell.seen) == 6
+    assert backend.started == 2  # what was not there was not asked for
 
 
 def test_no_slot_ever_is_an_error_with_the_remedy(scripted):
