@@ -16,7 +16,7 @@ def by_kind(tasks: Iterable[Task], models: Mapping[str, Sequence[Outcome]]) -> d
     """The block of `result.json`: for each kind of task its number and the share solved at the end by each model.
 
     Of two models also the paired difference, second minus first. Intervals are 95 %, bootstrapped over the tasks of the
-    kind. A kind that a model has no score for is left out; empty where the suite does not tell kinds apart.
+    kind. A kind without a task that all have a score for is left out; empty where the suite does not tell kinds apart.
     """
     kinds: dict[str, set[str]] = {}
     for task in tasks:
@@ -26,7 +26,7 @@ def by_kind(tasks: Iterable[Task], models: Mapping[str, Sequence[Outcome]]) -> d
     found: dict[str, dict[str, Any]] = {}
     for kind, keys in kinds.items():
         scores = {name: _of(keys, outcomes) for name, outcomes in models.items()}
-        if not all(score.tasks for score in scores.values()):
+        if not set.intersection(*(set(score.tasks) for score in scores.values())):
             continue
         block: dict[str, Any] = {"tasks": len(keys)}
         block |= {name: bootstrap(score, DRAWS).as_dict() for name, score in scores.items()}

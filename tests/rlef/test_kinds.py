@@ -40,6 +40,12 @@ def test_one_model_has_no_difference_and_a_kind_without_a_score_is_left_out():
     assert found["sums"] == {"tasks": 2, "evaluation": found["sums"]["evaluation"]}
 
 
+def test_a_kind_of_which_the_models_share_no_task_is_left_out():
+    before = [*outcomes(a="+", c="+"), Outcome("b", 0, (), failed=True)]
+    after = [*outcomes(b="+", c="+"), Outcome("a", 0, (), failed=True)]
+    assert list(by_kind(TASKS, {"warm_start": before, "trained": after})) == ["easy"]
+
+
 def test_a_suite_that_tells_no_kinds_apart_has_none():
     assert by_kind([task("a"), task("b")], {"evaluation": outcomes(a="+", b="-")}) == {}
     assert by_kind([], {"evaluation": []}) == {}
