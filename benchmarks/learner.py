@@ -64,7 +64,8 @@ def main() -> None:
     from summary import earlier, machine, write  # late: with torch
 
     same = ("model", "episodes", "mini_batches", "updates", "threads")
-    settings = {name: getattr(options, name) for name in same} | {"machine": machine()}
+    own = {name: getattr(options, name) for name in same}
+    settings = own | {"machine": machine()}
     results: dict[str, dict[str, dict[str, float]]] = earlier(options.out, settings, "learners")
     for name, rows in product(options.learners, options.rows):
         # Of an option that is given twice the last one counts.
@@ -78,7 +79,14 @@ def main() -> None:
         print(f"{name}, {rows}: {results[name][str(rows)]}", flush=True)
         others = {other: sizes for other, sizes in results.items() if other != "ours" and "ours" in results}
         summary = {
-            "command": f"python benchmarks/learner.py {' '.join(sys.argv[1:])}".strip(),
+            "command": " ".join(
+                [
+                    "python benchmarks/learner.py",
+                    *(f"--{name} {value}" for name, value in own.items()),
+                    "--learners",
+                    *results,
+                ]
+            ),
             "settings": settings,
             "learners": results,
             "against": {other: against(results["ours"], sizes) for other, sizes in others.items()},
@@ -239,8 +247,7 @@ def trl(policy: Any, episodes: list[Any], options: argparse.Namespace) -> Any:
     arguments = GRPOConfig(
         output_dir="/tmp/rlef-benchmark-trl", use_cpu=model.device.type == "cpu", bf16=False, report_to=[],
         per_device_train_batch_size=options.rows, steps_per_generation=2, num_generations=2, beta=KL, epsilon=CLIP,
-        loss_type="bnpo",
-        gradient_checkpointing=False,
+        loss_type="bnpo", gradient_checkpointing=False,
     )  # fmt: skip
     trainer = GRPOTrainer(
         model=model, args=arguments, reward_funcs=no_reward, processing_class=policy.tokenizer,

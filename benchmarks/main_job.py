@@ -2,7 +2,7 @@
 
     python benchmarks/main_job.py              # three runs of `rlef train`, about half an hour each on two cores
     python benchmarks/main_job.py --seeds 3 4  # more of them
-    python benchmarks/main_job.py RUN RUN ...  # runs that are there already
+    python benchmarks/main_job.py RUN RUN ...  # runs with that configuration that this machine has made already
 
 Writes main_job.json next to this file after every run: for every seed first attempt, 1@3 and repair rate of the warm
 start and of the trained model with 95 % intervals, their paired difference and ratio, and minutes by stage. All seeds

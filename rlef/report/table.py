@@ -45,21 +45,20 @@ def rows(result: Mapping[str, Any]) -> list[Row]:
 
 def interval(value: Any) -> str:
     """{"mean", "low", "high"} as "30.2 % (27.0–33.5)"."""
-    if not isinstance(value, Mapping) or not _finite(value.get("mean")):
-        return MISSING
-    text = f"{100 * value['mean']:.1f} %"
-    if _finite(value.get("low")) and _finite(value.get("high")):
-        text += f" ({100 * value['low']:.1f}–{100 * value['high']:.1f})"
-    return text
+    return _with_range(value, "{:.1f} %", "{:.1f}–{:.1f}")
 
 
 def points(value: Any) -> str:
     """A difference {"mean", "low", "high"} as "+9.6 points (+2.4 to +16.8)"."""
+    return _with_range(value, "{:+.1f} points", "{:+.1f} to {:+.1f}")
+
+
+def _with_range(value: Any, mean: str, ends: str) -> str:
     if not isinstance(value, Mapping) or not _finite(value.get("mean")):
         return MISSING
-    text = f"{100 * value['mean']:+.1f} points"
+    text = mean.format(100 * value["mean"])
     if _finite(value.get("low")) and _finite(value.get("high")):
-        text += f" ({100 * value['low']:+.1f} to {100 * value['high']:+.1f})"
+        text += f" ({ends.format(100 * value['low'], 100 * value['high'])})"
     return text
 
 
