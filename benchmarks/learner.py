@@ -136,7 +136,8 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, float]:
 
 
 def dialogues(count: int, vocabulary: int) -> list[Any]:
-    """Episodes of one to three turns with the lengths of the starter suite, of random tokens."""
+    """Episodes of one to three turns with the lengths of the starter suite, of random tokens. Four are of each task and
+    have its prompt in common, nothing else."""
     from rlef.episode import Episode, Turn
 
     rng = random.Random(0)
@@ -147,12 +148,14 @@ def dialogues(count: int, vocabulary: int) -> list[Any]:
     episodes = []
     for number in range(count):
         turns = []
+        if number % 4 == 0:
+            statement = ids(80, 200)
         for place in range(rng.randint(1, 3)):
             answer = ids(16, 64)
             turns.append(
                 Turn(
                     "", "", "p", reward=rng.choice([-1.0, 1.0]), value=0.0,
-                    prompt_ids=ids(80, 200) if place == 0 else ids(40, 120), response_ids=answer,
+                    prompt_ids=statement if place == 0 else ids(40, 120), response_ids=answer,
                     logprobs=tuple(rng.uniform(-12, -9) for _ in answer),
                 )
             )  # fmt: skip

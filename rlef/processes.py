@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -42,11 +43,12 @@ class Processes:
 
     def share(self, items: Sequence[T]) -> list[T]:
         """What is this process's to do."""
-        return self.shares(items)[self.rank]
+        return list(items[self.rank :: self.count])
 
-    def shares(self, items: Sequence[T]) -> list[list[T]]:
-        """What is to do, by process."""
-        return [list(items[rank :: self.count]) for rank in range(self.count)]
+    def parts(self, items: Sequence[T]) -> list[list[T]]:
+        """What is to do, by process, when neighbours should stay together."""
+        ends = [len(items) * rank // self.count for rank in range(self.count + 1)]
+        return [list(items[start:end]) for start, end in pairwise(ends)]
 
     def gather(self, own: list[T]) -> list[T]:
         """What all have made of their shares, in the order of the items."""

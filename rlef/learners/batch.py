@@ -1,20 +1,25 @@
-"""Episodes as tensors: whole dialogues as single sequences, cut into micro-batches of similar length.
+"""Episodes as tensors: whole dialogues as single sequences, cut into micro-batches.
 
 A dialogue of several turns is one sequence, so its prompt is computed once, and every token knows which turn sampled
-it. Where the template rewrites earlier turns, each turn has a prompt of its own: then they lie behind each other in the
-row, and none sees the one before. Episodes the sandbox failed on take part in nothing and are left out here.
+it. What several dialogues of a micro-batch begin with is computed once too, where the model allows that. Where the
+template rewrites earlier turns, each turn has a prompt of its own: then they lie behind each other in the row, and none
+sees the one before. Episodes the sandbox failed on take part in nothing and are left out here.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import nn
 
 from rlef.episode import Episode
+from rlef.learners.prefixes import TokenTree, read_tree, shared, shares_prefixes, token_tree
 
 
 @dataclass
@@ -47,34 +52,85 @@ class Batch:
         """(n, tokens), true at sampled tokens."""
         return self.turn_ids >= 0
 
+    @cached_property
+    def tree(self) -> TokenTree:
+        """The distinct prefixes of the rows; of a turn with a prompt of its own, those from there on."""
+        return token_tree([tuple(self.ids[row, start:end].tolist()) for row, start, end in self._spans])
 
-def micro_batches(episodes: Sequence[Episode], indices: Sequence[int], token_budget: int) -> Iterator[Batch]:
-    """Batches over `indices`, longest sequences first, each of at most `token_budget` tokens with its padding."""
-    for group in groups(episodes, indices, token_budget):
+    @cached_property
+    def nodes(self) -> torch.Tensor:
+        """(n, tokens), the node of the tree that each token is at, 0 at padding."""
+        nodes = torch.zeros_like(self.ids)
+        for (row, start, end), path in zip(self._spans, self.tree.paths, strict=True):
+            nodes[row, start:end] = path
+        return nodes
+
+    @property
+    def _spans(self) -> list[tuple[int, int, int]]:
+        """(row, first, one past the last) of every sequence of tokens that see each other."""
+        begins = torch.zeros_like(self.attention) if self.positions is None else self.positions == 0
+        spans = []
+        for row, length in enumerate(self.attention.sum(1).tolist()):
+            marks = [0, *(begins[row, 1:length].nonzero()[:, 0] + 1).tolist(), length]
+            spans += [(row, *span) for span in pairwise(marks)]
+        return spans
+
+
+def mini_batches(episodes: Sequence[Episode], count: int, rng: random.Random) -> list[list[int]]:
+    """The numbers of all episodes in at most `count` parts of the same size, tasks in random order.
+
+    Samples of a task stay together but where a part ends: they are compared with each other, and share prefixes.
+    """
+    keys = list(dict.fromkeys(episode.task for episode in episodes))
+    place = {key: number for number, key in enumerate(rng.sample(keys, len(keys)))}
+    order = sorted(range(len(episodes)), key=lambda i: place[episodes[i].task])
+    count = min(count, len(order))
+    return [order[len(order) * part // count : len(order) * (part + 1) // count] for part in range(count)]
+
+
+def micro_batches(
+    episodes: Sequence[Episode], indices: Sequence[int], token_budget: int, shares: bool = False
+) -> Iterator[Batch]:
+    """Batches over `indices`, each of at most `token_budget` tokens, or of one episode.
+
+    Tokens count with the padding of the rows, and where the model `shares` prefixes each of those once instead.
+    """
+    for group in groups(episodes, indices, token_budget, shares):
         yield to_batch(episodes, group)
 
 
 def in_step(
-    episodes: Sequence[Episode], shares: Sequence[Sequence[int]], rank: int, token_budget: int
+    episodes: Sequence[Episode], parts: Sequence[Sequence[int]], rank: int, token_budget: int, shares: bool = False
 ) -> Iterator[Batch]:
-    """`micro_batches` of one of several shares, as many as of any: what is added does not count."""
-    parts = [groups(episodes, share, token_budget) for share in shares]
-    for group in parts[rank]:
+    """`micro_batches` of one of several parts, as many as of any: what is added does not count."""
+    cut = [groups(episodes, part, token_budget, shares) for part in parts]
+    for group in cut[rank]:
         yield to_batch(episodes, group)
-    spare = replace(to_batch(episodes, [next(i for share in shares for i in share)]), counts=False)
-    for _ in range(max(map(len, parts)) - len(parts[rank])):
+    spare = replace(to_batch(episodes, [next(i for part in parts for i in part)]), counts=False)
+    for _ in range(max(map(len, cut)) - len(cut[rank])):
         yield spare
 
 
-def groups(episodes: Sequence[Episode], indices: Sequence[int], token_budget: int) -> list[list[int]]:
+def groups(
+    episodes: Sequence[Episode], indices: Sequence[int], token_budget: int, shares: bool = False
+) -> list[list[int]]:
     """What goes into each of `micro_batches`."""
-    length = {i: sum(len(t.prompt_ids) + len(t.response_ids) for t in episodes[i].turns) for i in indices}
+    ids = {i: tuple(t for turn in episodes[i].turns for t in (*turn.prompt_ids, *turn.response_ids)) for i in indices}
+    # Rows: the longest first, so that neighbours need little padding. A tree: neighbours have the most in common.
+    order = sorted(indices, key=ids.__getitem__) if shares else sorted(indices, key=lambda i: -len(ids[i]))
     found: list[list[int]] = []
-    for i in sorted(indices, key=lambda i: -length[i]):
-        if found and (len(found[-1]) + 1) * length[found[-1][0]] <= token_budget:
+    tokens = 0
+    for i in order:
+        if found and shares:
+            more = len(ids[i]) - shared(ids[found[-1][-1]], ids[i])
+        else:
+            more = len(ids[found[-1][0]]) if found else 0
+        if found and tokens + more <= token_budget:
             found[-1].append(i)
+            tokens += more
         else:
             found.append([i])
+            tokens = len(ids[i])
     return found
 
 
@@ -115,6 +171,9 @@ def to_batch(episodes: Sequence[Episode], indices: Sequence[int]) -> Batch:
 
 def forward(model: Any, batch: Batch) -> torch.Tensor:
     """Hidden states (n, tokens, hidden) of the model's last layer, after its final norm."""
+    if shares_prefixes(model):
+        states = read_tree(model.base_model, batch.tree)
+        return states.index_select(0, batch.nodes.flatten()).view(*batch.ids.shape, -1)
     # Padding is on the right and attention is causal: no token sees any, so no mask is needed.
     # Where positions start again, transformers lets no token see what lies before.
     more = {} if batch.positions is None else {"position_ids": batch.positions.to(model.device)}
@@ -125,33 +184,41 @@ def forward(model: Any, batch: Batch) -> torch.Tensor:
 
 def action_logprobs(model: nn.Module, hidden: torch.Tensor, batch: Batch, temperature: float = 1.0) -> torch.Tensor:
     """Log-probability of every sampled token, (n, tokens) with 0 elsewhere."""
-    return _chosen(_distributions(model, hidden, batch, temperature), batch)
+    return _chosen(*_distributions(model, hidden, batch, temperature), batch)
 
 
 def action_logprobs_and_entropy(
     model: nn.Module, hidden: torch.Tensor, batch: Batch, temperature: float = 1.0
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """`action_logprobs`, and the mean entropy in nats at the sampled tokens, through which nothing is learned."""
-    every = _distributions(model, hidden, batch, temperature)
+    every, at = _distributions(model, hidden, batch, temperature)
     with torch.no_grad():
-        entropy = -every.exp().mul_(every).sum(-1).mean()
-    return _chosen(every, batch), entropy
+        entropy = -every.exp().mul_(every).sum(-1)[at].mean()
+    return _chosen(every, at, batch), entropy
 
 
-def _distributions(model: nn.Module, hidden: torch.Tensor, batch: Batch, temperature: float) -> torch.Tensor:
-    """(sampled tokens, vocabulary): log-probabilities where a token was sampled and nowhere else.
+def _distributions(
+    model: nn.Module, hidden: torch.Tensor, batch: Batch, temperature: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(prefixes, vocabulary): log-probabilities after every prefix that a token was sampled after, and nowhere else;
+    (sampled tokens,): the number of the prefix before each.
 
     With 49,152 entries a token, those of all tokens would be most of the memory of an update.
     """
     row, column = batch.action.nonzero(as_tuple=True)
+    before, at = batch.nodes[row, column - 1].unique(return_inverse=True)
+    cell = torch.empty_like(before).scatter_(0, at, torch.arange(len(at)))  # one of those at each
     head: Any = model.get_output_embeddings()  # type: ignore[operator]
-    logits = head(hidden[row, column - 1]).float()
-    return torch.log_softmax(logits if temperature == 1 else logits / temperature, -1)
+    logits = head(hidden[row[cell], column[cell] - 1]).float()
+    return torch.log_softmax(logits if temperature == 1 else logits / temperature, -1), at.to(hidden.device)
 
 
-def _chosen(every: torch.Tensor, batch: Batch) -> torch.Tensor:
+def _chosen(every: torch.Tensor, at: torch.Tensor, batch: Batch) -> torch.Tensor:
     """(n, tokens): what was sampled of `every`, each at its place."""
     row, column = batch.action.nonzero(as_tuple=True)
-    chosen = every.gather(-1, batch.ids[row, column].to(every.device)[:, None])[:, 0]
+    # Each place is read once: gradients that many add to would depend on the order in which they do.
+    wanted = at * every.shape[1] + batch.ids[row, column].to(every.device)
+    places, which = wanted.unique(return_inverse=True)
+    chosen = every.view(-1)[places].index_select(0, which)
     spread = torch.zeros(batch.ids.shape, dtype=chosen.dtype, device=chosen.device)
     return spread.index_put((row.to(chosen.device), column.to(chosen.device)), chosen)

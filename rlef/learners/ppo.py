@@ -13,6 +13,7 @@ of the update (pi_old) unless rollouts are asynchronous (`stale`). Where a run i
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -29,6 +30,7 @@ from rlef.learners.batch import (
     forward,
     in_step,
     micro_batches,
+    mini_batches,
     to_batch,
 )
 from rlef.learners.compiled import compile_layers
@@ -52,8 +54,8 @@ from rlef.learners.optimiser import (
     make_optimiser,
     trained,
     use_gradient_checkpointing,
-    use_training_attention,
 )
+from rlef.learners.prefixes import share_prefixes, shares_prefixes
 from rlef.policies.engine import cast_weights, sampling_dtype
 from rlef.policies.lora import has_adapter, switched_off
 from rlef.ppo_config import PPOConfig
@@ -81,13 +83,13 @@ class PPO:
         if reference is None and not has_adapter(model):
             raise ValueError("a policy without adapters needs a reference")
         self.reference = reference
-        use_training_attention(model)
+        share_prefixes(model)
         if config.gradient_checkpointing:
             use_gradient_checkpointing(model)
         if reference is not None:
             reference.requires_grad_(False).eval()
             cast_weights(reference, sampling_dtype(model.device))
-            use_training_attention(reference)
+            share_prefixes(reference)
         for frozen in lowest_layers(model, config.frozen_layers):
             frozen.requires_grad_(False)
         if config.compile:
@@ -145,8 +147,9 @@ class PPO:
     def _log_ratio(self, episodes: Sequence[Episode], turns: int, progress: Callable[[float], None]) -> torch.Tensor:
         """(episodes, turns): mean log-ratio of policy and reference over each response."""
         ratio, done = torch.zeros((len(episodes), turns)), 0
-        share = self.processes.share(range(len(episodes)))
-        for batch in micro_batches(episodes, share, 2 * self.config.token_budget):
+        share = self.processes.parts(range(len(episodes)))[self.processes.rank]
+        shares = shares_prefixes(self.model)
+        for batch in micro_batches(episodes, share, 2 * self.config.token_budget, shares):
             start = self._start_logprobs(batch)
             ratio[batch.index] = mean_log_ratio(batch.behaviour, start.cpu(), batch.turn_ids, turns)
             done += len(batch.index)
@@ -203,9 +206,10 @@ class PPO:
 
     def _micro_batches(self, episodes: Sequence[Episode], chosen: Sequence[int], budget: int) -> Iterator[Batch]:
         """This process's share. Layers that are split compute in all processes at once, so each has as many batches."""
+        parts, rank, shares = self.processes.parts(chosen), self.processes.rank, shares_prefixes(self.model)
         if self.split:
-            return in_step(episodes, self.processes.shares(chosen), self.processes.rank, budget)
-        return micro_batches(episodes, self.processes.share(chosen), budget)
+            return in_step(episodes, parts, rank, budget, shares)
+        return micro_batches(episodes, parts[rank], budget, shares)
 
     def _policy_loss(
         self, logprobs: torch.Tensor, old: torch.Tensor, advantages: torch.Tensor, batch: Batch
@@ -225,14 +229,14 @@ class PPO:
     ) -> dict[str, float]:
         """Passes over the batch, an optimiser step per mini-batch."""
         config, size = self.config, len(episodes)
-        rng, parts = random.Random(f"update {self.seed} {number}"), min(self.config.mini_batches, len(episodes))
-        orders = [rng.sample(range(size), size) for _ in range(config.passes)]
+        rng = random.Random(f"update {self.seed} {number}")
+        passes = [mini_batches(episodes, config.mini_batches, rng) for _ in range(config.passes)]
         # Only RLEF's loss tells pi_old from the policy that sampled; the others' ratios are with that one.
         pi_old = self._old_logprobs(episodes) if self.stale and config.loss == "ppo" else None
         sums: dict[str, float] = {"policy": 0.0, "value": 0.0, "approx_kl": 0.0, "clipped": 0.0, "entropy": 0.0}
         units = steps = tokens = done = 0
         norms: list[float] = []
-        for chosen in (order[part::parts] for order in orders for part in range(parts)):
+        for chosen in itertools.chain.from_iterable(passes):
             sampled = sum(len(turn.response_ids) for i in chosen for turn in episodes[i].turns)
             answers = sum(len(episodes[i].turns) for i in chosen)
             unit = {"token": sampled, "answer": answers, "constant": answers * self.max_new_tokens}[config.average]

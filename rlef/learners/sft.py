@@ -15,7 +15,8 @@ import torch
 from rlef.config import WarmStartConfig
 from rlef.episode import Episode
 from rlef.learners.batch import action_logprobs, forward, micro_batches
-from rlef.learners.optimiser import autocast, make_optimiser, use_training_attention
+from rlef.learners.optimiser import autocast, make_optimiser
+from rlef.learners.prefixes import share_prefixes, shares_prefixes
 
 
 def warm_start(
@@ -23,7 +24,7 @@ def warm_start(
     token_budget: int, progress: Callable[[int, float], None] = lambda step, loss: None,
 ) -> list[float]:  # fmt: skip
     """Train on the last response of each episode; returns the loss (nats per token) of every step."""
-    use_training_attention(model)
+    share_prefixes(model)
     optimiser = make_optimiser(model.parameters(), config.learning_rate, config.weight_decay)
     rng = random.Random(f"warm start {seed}")
     losses: list[float] = []
@@ -33,7 +34,7 @@ def warm_start(
             chosen = order[start : start + config.batch]
             tokens = sum(len(episodes[i].turns[-1].response_ids) for i in chosen)
             total = 0.0
-            for batch in micro_batches(episodes, chosen, token_budget):
+            for batch in micro_batches(episodes, chosen, token_budget, shares_prefixes(model)):
                 last = torch.tensor([len(episodes[i].turns) - 1 for i in batch.index])
                 batch.turn_ids = torch.where(batch.turn_ids == last[:, None], batch.turn_ids, -1)
                 with autocast(model):

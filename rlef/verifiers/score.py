@@ -1,7 +1,8 @@
 """Scores of programs under a verifier: likelihood (the paper's), log-ratio to the reference, output of a reward head.
 
-A program is scored by its task and its text alone. Programs are scored in batches of similar length, each distinct one
-once: what was scored before comes from a cache.
+A program is scored by its task and its text alone. Programs are scored in batches, each distinct one once: what was
+scored before comes from a cache. The candidates of a task have its prompt in common; a likelihood computes it once for
+all of them in a batch (`rlef.learners.prefixes`).
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from rlef.episode import Episode, Turn
 from rlef.errors import RlefError
 from rlef.learners.batch import action_logprobs, forward, micro_batches
 from rlef.learners.optimiser import autocast
+from rlef.learners.prefixes import share_prefixes, shares_prefixes
 from rlef.policies.chat import Chat
 from rlef.policies.load import load_chat, load_policy, quiet
 from rlef.verifiers.programs import encode
 from rlef.verifiers.train import NOTE, Kind, padding
 
 TOKENS = 8192
-"""Tokens of a batch with its padding."""
+"""Tokens of a batch."""
 
 Ids = tuple[tuple[int, ...], tuple[int, ...]]
 """Token ids of a prompt and of an answer."""
@@ -71,7 +73,7 @@ def likelihoods(model: Any, items: Sequence[Ids]) -> list[float]:
     sequences = [Episode("", 0, (Turn("", "", None, prompt_ids=p, response_ids=a),)) for p, a in items]
     found = [0.0] * len(items)
     with torch.inference_mode():
-        for batch in micro_batches(sequences, range(len(sequences)), TOKENS):
+        for batch in micro_batches(sequences, range(len(sequences)), TOKENS, shares_prefixes(model)):
             with autocast(model):
                 logprobs = action_logprobs(model, forward(model, batch), batch)
             for row, total in zip(batch.index, logprobs.double().sum(-1).tolist(), strict=True):
@@ -102,6 +104,7 @@ def rewards(model: Any, items: Sequence[Ids], pad: int) -> list[float]:
 def load_likelihood(model: str, system: str) -> Score:
     """Likelihood under any policy: a baseline, when it is the generator itself."""
     policy = load_policy(model, system)
+    share_prefixes(policy.model)
     return Scorer(policy.chat, lambda items: likelihoods(policy.model, items), policy.context).score
 
 
