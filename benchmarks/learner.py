@@ -15,8 +15,9 @@ fastest size of each of the others.
 
     python benchmarks/learner.py --learners ours eager network checkpointing lora
 
-Variants of `ours`: `eager` has `ppo.compile = false`, `network` has `ppo.critic = "network"`, `checkpointing` has
-`ppo.gradient_checkpointing`, `lora` has `lora.rank = 16`.
+Variants of `ours`: `eager` has `ppo.compile = false`, `rows` reads padded rows and computes a prefix for each dialogue
+that has it, `network` has `ppo.critic = "network"`, `checkpointing` has `ppo.gradient_checkpointing`, `lora` has
+`lora.rank = 16`.
 
 Writes learner.json next to this file after every measurement; those of earlier calls on the same machine with the same
 settings stay in it.
@@ -42,6 +43,7 @@ from rlef.memory import keep_memory
 
 OUT = Path(__file__).with_suffix(".json")
 KL, CLIP = 0.05, 0.2
+SAMPLES = 4
 
 
 def main() -> None:
@@ -65,7 +67,7 @@ def main() -> None:
 
     same = ("model", "episodes", "mini_batches", "updates", "threads")
     own = {name: getattr(options, name) for name in same}
-    settings = own | {"machine": machine()}
+    settings = own | {"samples": SAMPLES, "machine": machine()}
     results: dict[str, dict[str, dict[str, float]]] = earlier(options.out, settings, "learners")
     for name, rows in product(options.learners, options.rows):
         # Of an option that is given twice the last one counts.
@@ -136,8 +138,8 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, float]:
 
 
 def dialogues(count: int, vocabulary: int) -> list[Any]:
-    """Episodes of one to three turns with the lengths of the starter suite, of random tokens. Four are of each task and
-    have its prompt in common, nothing else."""
+    """Episodes of one to three turns with the lengths of the starter suite, of random tokens. `SAMPLES` are of each
+    task and have its prompt in common, nothing else."""
     from rlef.episode import Episode, Turn
 
     rng = random.Random(0)
@@ -148,7 +150,7 @@ def dialogues(count: int, vocabulary: int) -> list[Any]:
     episodes = []
     for number in range(count):
         turns = []
-        if number % 4 == 0:
+        if number % SAMPLES == 0:
             statement = ids(80, 200)
         for place in range(rng.randint(1, 3)):
             answer = ids(16, 64)
@@ -159,11 +161,18 @@ def dialogues(count: int, vocabulary: int) -> list[Any]:
                     logprobs=tuple(rng.uniform(-12, -9) for _ in answer),
                 )
             )  # fmt: skip
-        episodes.append(Episode(str(number // 4), number, tuple(turns)))
+        episodes.append(Episode(str(number // SAMPLES), number, tuple(turns)))
     return episodes
 
 
-def ours(policy: Any, episodes: list[Any], options: argparse.Namespace, rank: int = 0, **fields: Any) -> Any:
+def ours(
+    policy: Any,
+    episodes: list[Any],
+    options: argparse.Namespace,
+    rank: int = 0,
+    padded_rows: bool = False,
+    **fields: Any,
+) -> Any:
     """The learner of this project."""
     from rlef.learners.ppo import PPO
     from rlef.policies.lora import add_adapter
@@ -177,6 +186,9 @@ def ours(policy: Any, episodes: list[Any], options: argparse.Namespace, rank: in
         **{"compile": True, **fields},
     )  # fmt: skip
     ppo = PPO(policy.model, reference, config, 0)
+    if padded_rows:
+        for model in filter(None, (policy.model, reference)):
+            model.set_attn_implementation("eager")
     return lambda number: ppo.update(episodes, number)
 
 
@@ -326,6 +338,7 @@ LEARNERS: dict[str, Callable[[Any, list[Any], argparse.Namespace], Callable[[int
     "checkpointing": partial(ours, gradient_checkpointing=True),
     "lora": partial(ours, rank=16),
     "eager": partial(ours, compile=False),
+    "rows": partial(ours, padded_rows=True),
 }
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from rlef.policies.attention import spans, takes_spans, use_spans
 from rlef.policies.cache import KeyValues
 from rlef.policies.drawing import draw
 from rlef.policies.interface import Follow, Request, Sample, Sampling
@@ -83,7 +84,7 @@ class TransformersEngine:
         self._model = copy.deepcopy(model)
         merge(self._model)
         self._model.eval().requires_grad_(False)
-        self._model.set_attn_implementation("sdpa")
+        use_spans(self._model)
         cast_weights(self._model, dtype or sampling_dtype(self._model.device))
         self._packed = pack(self._model)
         config = self._model.config.get_text_config()
@@ -217,10 +218,12 @@ class TransformersEngine:
         """(rows, new, hidden)"""
         device = self._model.device
         mask = store.begin(places, positions)
+        more: dict[str, Any] = {self._cache_name: store.as_cache()}
+        if ids.shape[1] == 1 and takes_spans(self._model):
+            more["spans"] = spans((positions[:, 0] + 1).tolist())
         output = self._model.base_model(
-            input_ids=ids.to(device), attention_mask=mask, position_ids=positions.to(device), use_cache=True,
-            **{self._cache_name: store.as_cache()},
-        )  # fmt: skip
+            input_ids=ids.to(device), attention_mask=mask, position_ids=positions.to(device), use_cache=True, **more
+        )
         states: torch.Tensor = output.last_hidden_state
         return states
 
