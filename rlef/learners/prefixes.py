@@ -19,6 +19,8 @@ from typing import Any
 
 import torch
 
+from rlef.policies.attention import register, replaceable
+
 NAME = "rlef_tree"
 """Of the attention among those of transformers."""
 
@@ -87,7 +89,7 @@ def can_share(model: Any) -> bool:
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     limits = ("sliding_window", "attn_logit_softcapping", "attention_chunk_size")
     plain = kinds == {"full_attention"} and not any(getattr(config, name, None) for name in limits)
-    return bool(plain and getattr(model, "_supports_attention_backend", False))
+    return plain and replaceable(model)
 
 
 def share_prefixes(model: Any) -> None:
@@ -97,7 +99,7 @@ def share_prefixes(model: Any) -> None:
     products, one after the other, would keep it waiting.
     """
     if model.device.type == "cpu":
-        _register()
+        register(NAME, "branches", _attend)
         model.set_attn_implementation(NAME if can_share(model) else "eager")
 
 
@@ -123,24 +125,11 @@ def read_tree(body: Any, tree: TokenTree) -> torch.Tensor:
     return hidden
 
 
-def _register() -> None:
-    from transformers import AttentionInterface
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
-    from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
-
-    def attention(
-        module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: torch.Tensor | None,
-        branches: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None, scaling: float | None = None,
-        **more: Any,
-    ) -> tuple[torch.Tensor, None]:  # fmt: skip
-        if branches is None:
-            return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **more)
-        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-        out, _ = tree_attention(query[0], key[0], value[0], *branches, scale)
-        return out.transpose(0, 1)[None], None
-
-    AttentionInterface.register(NAME, attention)
-    AttentionMaskInterface.register(NAME, sdpa_mask)
+def _attend(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, _: torch.Tensor | None, scale: float,
+    branches: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+) -> torch.Tensor:  # fmt: skip
+    return tree_attention(query[0], key[0], value[0], *branches, scale)[0][None]
 
 
 @torch.library.custom_op("rlef::tree_attention", mutates_args=())
@@ -156,22 +145,23 @@ def tree_attention(
         bounds, seen, starts: of the `TokenTree`.
 
     Returns:
-        (heads, nodes, value width), and (heads, nodes): the logarithm of each softmax's denominator.
+        (nodes, heads, value width), and (heads, nodes): the logarithm of each softmax's denominator.
     """
-    out = query.new_empty((*query.shape[:2], value.shape[-1]))
+    out = query.new_empty((query.shape[1], len(query), value.shape[-1]))
     total = torch.empty(query.shape[:2])
     for own, before in _branches(bounds, seen, starts):
         scores = _scores(query, key, own, before, scale)
         norm = scores.logsumexp(-1)
         weights = scores.sub_(norm[..., None]).exp_().to(value.dtype)
-        out[:, own] = (weights @ _with(value, own, before)).view(len(query), -1, value.shape[-1])
+        out[own] = (weights @ _with(value, own, before)).view(len(query), -1, value.shape[-1]).transpose(0, 1)
         total[:, own] = norm.view(len(query), -1)
     return out, total
 
 
 @tree_attention.register_fake
 def _(query: Any, key: Any, value: Any, bounds: Any, seen: Any, starts: Any, scale: float) -> Any:
-    return query.new_empty((*query.shape[:2], value.shape[-1])), query.new_empty(query.shape[:2], dtype=torch.float32)
+    heads, nodes = query.shape[:2]
+    return query.new_empty((nodes, heads, value.shape[-1])), query.new_empty((heads, nodes), dtype=torch.float32)
 
 
 @torch.library.custom_op("rlef::tree_attention_backward", mutates_args=())
@@ -180,7 +170,7 @@ def _backward(
     total: torch.Tensor, bounds: torch.Tensor, seen: torch.Tensor, starts: torch.Tensor, scale: float,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
     """Gradients of query, key and value, for that of what `tree_attention` gave."""
-    groups = len(key)
+    groups, grad, out = len(key), grad.transpose(0, 1), out.transpose(0, 1)
     to_query = torch.empty_like(query, memory_format=torch.contiguous_format)
     # Many branches add to the same ancestors.
     to_key, to_value = torch.zeros(key.shape), torch.zeros(value.shape)

@@ -7,6 +7,7 @@ the longest of these few.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -29,22 +30,8 @@ def spans(lengths: list[int]) -> list[Span]:
 
 def use_spans(model: Any) -> None:
     """Have a model take `spans` in its forward pass, if its attention can be replaced and it runs on a processor."""
-    from transformers import AttentionInterface
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
-    from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
-
-    def attention(
-        module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: torch.Tensor | None,
-        spans: list[Span] | None = None, scaling: float | None = None, **more: Any,
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:  # fmt: skip
-        if spans is None or attention_mask is None:
-            return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **more)
-        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-        return attend(query, key, value, attention_mask, spans, scale).transpose(1, 2), None
-
-    AttentionInterface.register(NAME, attention)
-    AttentionMaskInterface.register(NAME, sdpa_mask)
-    able = model.device.type == "cpu" and getattr(model, "_supports_attention_backend", False)
+    register(NAME, "spans", attend)
+    able = model.device.type == "cpu" and replaceable(model)
     model.set_attn_implementation(NAME if able else "sdpa")
 
 
@@ -54,7 +41,12 @@ def takes_spans(model: Any) -> bool:
 
 
 def attend(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor, spans: list[Span], scale: float
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor,
+    scale: float,
+    spans: list[Span],
 ) -> torch.Tensor:
     """Attention of one new token per row: softmax(scale Q K^T + mask) V over the columns of each row's span.
 
@@ -64,7 +56,7 @@ def attend(
         mask: (rows, 1, 1, columns), added to the scores.
 
     Returns:
-        (rows, heads, 1, value width).
+        (rows, 1, heads, value width).
     """
     folded = query.reshape(len(query), key.shape[1], -1, query.shape[-1])
     out = query.new_empty((*folded.shape[:3], value.shape[-1]))
@@ -77,4 +69,32 @@ def attend(
         else:
             every = hidden.expand(-1, -1, asked.shape[2], -1)
             out[start:end] = torch.nn.functional.scaled_dot_product_attention(asked, held, read, every, scale=scale)
-    return out.view(*query.shape[:3], -1)
+    return out.view(len(query), 1, query.shape[1], -1)
+
+
+def replaceable(model: Any) -> bool:
+    """Whether transformers lets one choose the attention of this model."""
+    return bool(getattr(model, "_supports_attention_backend", False))
+
+
+def register(name: str, option: str, compute: Callable[..., torch.Tensor]) -> None:
+    """Add an attention to those of transformers.
+
+    Where a forward pass of the model is given `option` it is `compute(query, key, value, mask, scale, option)`, of
+    (rows, heads, tokens, width) and so on to (rows, tokens, heads, width); elsewhere it is the fused kernel.
+    """
+    from transformers import AttentionInterface
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+    from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+    def attention(
+        module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: torch.Tensor | None,
+        scaling: float | None = None, **more: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:  # fmt: skip
+        if (given := more.pop(option, None)) is None:
+            return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **more)
+        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+        return compute(query, key, value, attention_mask, scale, given), None
+
+    AttentionInterface.register(name, attention)
+    AttentionMaskInterface.register(name, sdpa_mask)

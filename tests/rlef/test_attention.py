@@ -33,7 +33,7 @@ def test_spans_give_what_the_whole_store_gives(dtype, tolerance, lengths, groups
     mask = store.begin(slice(0, rows), torch.tensor(lengths)[:, None] - 1)
     query = torch.randn(rows, groups * share, 1, width, dtype=dtype)
     key, value = (one[:, :, : store.columns] for one in store.data[0])
-    mine = attend(query, key, value, mask, spans(lengths), 0.3)
+    mine = attend(query, key, value, mask, 0.3, spans(lengths)).transpose(1, 2)
     for row, length in enumerate(lengths):  # one by one, from what the row itself holds
         own, read = (one[row, :, :length].float().repeat_interleave(share, 0) for one in (key, value))
         expected = (0.3 * query[row].float() @ own.transpose(1, 2)).softmax(-1) @ read
@@ -48,8 +48,8 @@ def test_what_lies_behind_a_span_is_not_read():
     mask = store.begin(slice(0, 2 * ROWS), torch.tensor(lengths)[:, None] - 1)
     query = torch.randn(2 * ROWS, 1, 1, 4)
     key, value = (one[:, :, : store.columns] for one in store.data[0])
-    assert attend(query, key, value, mask, spans(lengths), 0.5).isfinite().all()
-    assert not attend(query, key, value, mask, [(0, 2 * ROWS, 9)], 0.5).isfinite().all()  # the control
+    assert attend(query, key, value, mask, 0.5, spans(lengths)).isfinite().all()
+    assert not attend(query, key, value, mask, 0.5, [(0, 2 * ROWS, 9)]).isfinite().all()  # the control
 
 
 def test_samples_are_those_of_the_fused_kernel():
