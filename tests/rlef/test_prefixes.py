@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, Gemma2Config, GPT2Config, LlamaConfig, MistralConfig, Qwen3Config
 
 from rlef.episode import Episode, Turn
-from rlef.learners.batch import action_logprobs, forward, groups, micro_batches, mini_batches, to_batch
+from rlef.learners.batch import (
+    action_logprobs,
+    action_logprobs_and_entropy,
+    forward,
+    groups,
+    micro_batches,
+    mini_batches,
+    to_batch,
+)
 from rlef.learners.prefixes import can_share, read_tree, share_prefixes, shares_prefixes, token_tree, tree_attention
 
 SEQUENCES = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=7).map(tuple), min_size=1, max_size=6)
@@ -20,7 +28,7 @@ HEADS = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8}
 CONFIGS = {
     "llama": LlamaConfig(**SMALL, **HEADS),
     "qwen3": Qwen3Config(**SMALL, **HEADS),
-    "gpt2": GPT2Config(vocab_size=97, n_embd=32, n_layer=2, n_head=4, n_positions=64),
+    "gpt2": GPT2Config(vocab_size=97, n_embd=32, n_layer=2, n_head=4, n_positions=64, bos_token_id=0, eos_token_id=0),
 }
 LIMITED = {
     "mistral": MistralConfig(**SMALL, **HEADS, sliding_window=4),
@@ -132,6 +140,25 @@ def test_a_tree_and_rows_give_the_same_probabilities_and_gradients(name, whole):
     assert torch.allclose(apart, together, atol=1e-5)
     assert len(gradients) == len(others)
     assert all(torch.allclose(one, other, atol=1e-4) for one, other in zip(gradients, others, strict=True))
+
+
+@pytest.mark.parametrize("rows", [1, 3, 1000])
+def test_the_vocabulary_read_in_parts_gives_what_all_of_it_gives(rows, monkeypatch):
+    monkeypatch.setattr("rlef.learners.batch.HEAD_ROWS", rows)
+    model, episodes = model_of(CONFIGS["llama"]), samples(tasks=3)
+    batch = to_batch(episodes, range(len(episodes)))
+    weights = torch.linspace(-1, 1, batch.ids.numel()).view_as(batch.behaviour)
+    mine, entropy = action_logprobs_and_entropy(model, forward(model, batch), batch, 0.7)
+    gradients = torch.autograd.grad((mine * weights).sum(), tuple(model.parameters()))
+
+    every = torch.log_softmax(model.lm_head(forward(model, batch)) / 0.7, -1)
+    chosen = every[:, :-1].gather(-1, batch.ids[:, 1:, None])[..., 0]
+    expected = torch.nn.functional.pad(chosen, (1, 0)).masked_fill(~batch.action, 0.0)
+    assert torch.allclose(mine, expected, atol=1e-5)
+    whole = torch.autograd.grad((expected * weights).sum(), tuple(model.parameters()), retain_graph=True)
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(gradients, whole, strict=True))
+    apart = -(every.exp() * every).sum(-1)[:, :-1][batch.action[:, 1:]].mean()
+    assert torch.allclose(entropy, apart, atol=1e-5)
 
 
 def test_a_tree_computes_fewer_tokens_than_rows():
