@@ -56,8 +56,8 @@ def test_the_control_without_sums_is_another_policy(shared, monkeypatch):
     monkeypatch.setattr("rlef.learners.optimiser.sampling_dtype", lambda device: torch.float32)
 
     class Alone(Processes):
-        def share(self, items):
-            return list(items[::2])
+        def parts(self, items):
+            return [list(items[: len(items) // 2])]
 
     _, parameters = together.learn(Alone(), **together.CASES["starter"])
     assert not all(torch.allclose(a, b, atol=1e-5) for a, b in zip(parameters, shared["starter"][1], strict=True))
@@ -74,6 +74,8 @@ def test_one_process_does_everything_itself():
     alone.add([tensor])
     assert tensor.tolist() == [1, 1]
     assert [Processes(rank, 3).share(range(5)) for rank in range(3)] == [[0, 3], [1, 4], [2]]
+    assert Processes(1, 3).parts(range(5)) == [[0], [1, 2], [3, 4]]
+    assert Processes(0, 3).parts(range(1)) == [[], [], [0]]
 
 
 @pytest.mark.timeout(900)
