@@ -17,13 +17,9 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
 from rlef.episode import Episode
 from rlef.learners.prefixes import TokenTree, read_tree, shared, shares_prefixes, token_tree
-
-HEAD_ROWS = 128
-"""Prefixes after which the vocabulary is read at a time: after all at once its entries would be most of the memory."""
 
 
 @dataclass
@@ -188,47 +184,41 @@ def forward(model: Any, batch: Batch) -> torch.Tensor:
 
 def action_logprobs(model: nn.Module, hidden: torch.Tensor, batch: Batch, temperature: float = 1.0) -> torch.Tensor:
     """Log-probability of every sampled token, (n, tokens) with 0 elsewhere."""
-    return action_logprobs_and_entropy(model, hidden, batch, temperature)[0]
+    return _chosen(*_distributions(model, hidden, batch, temperature), batch)
 
 
 def action_logprobs_and_entropy(
     model: nn.Module, hidden: torch.Tensor, batch: Batch, temperature: float = 1.0
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """`action_logprobs`, and the mean entropy in nats at the sampled tokens, through which nothing is learned.
+    """`action_logprobs`, and the mean entropy in nats at the sampled tokens, through which nothing is learned."""
+    every, at = _distributions(model, hidden, batch, temperature)
+    with torch.no_grad():
+        entropy = -every.exp().mul_(every).sum(-1)[at].mean()
+    return _chosen(every, at, batch), entropy
 
-    The vocabulary is read after each prefix that a token was sampled after, once, and nowhere else.
+
+def _distributions(
+    model: nn.Module, hidden: torch.Tensor, batch: Batch, temperature: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(prefixes, vocabulary): log-probabilities after every prefix that a token was sampled after, and nowhere else;
+    (sampled tokens,): the number of the prefix before each.
+
+    With 49,152 entries a token, those of all tokens would be most of the memory of an update.
     """
-    head: Any = model.get_output_embeddings()  # type: ignore[operator]
     row, column = batch.action.nonzero(as_tuple=True)
     before, at = batch.nodes[row, column - 1].unique(return_inverse=True)
-    cell = torch.empty_like(before).scatter_(0, at, torch.arange(len(at)))  # one of the tokens sampled after each
-    states = hidden[row[cell], column[cell] - 1]
-    # What several samples chose is read once: a gradient that many add to would depend on the order in which they do.
-    pairs, which = torch.stack([at, batch.ids[row, column]], 1).unique(dim=0, return_inverse=True)
-    scores, entropies = [], []
-    for start in range(0, max(1, len(before)), HEAD_ROWS):
-        part = states[start : start + HEAD_ROWS]
-        own = pairs[(pairs[:, 0] >= start) & (pairs[:, 0] < start + HEAD_ROWS)].to(hidden.device)
-        arguments = (head, part, own[:, 0] - start, own[:, 1], temperature)
-        # Of the last part the backward pass comes first; the others would wait for it in memory and are computed again.
-        if torch.is_grad_enabled() and start + HEAD_ROWS < len(before):
-            score, entropy = checkpoint(_read, *arguments, use_reentrant=False, preserve_rng_state=False)
-        else:
-            score, entropy = _read(*arguments)
-        scores.append(score)
-        entropies.append(entropy)
-    chosen = torch.cat(scores).index_select(0, which.to(hidden.device))
+    cell = torch.empty_like(before).scatter_(0, at, torch.arange(len(at)))  # one of those at each
+    head: Any = model.get_output_embeddings()  # type: ignore[operator]
+    logits = head(hidden[row[cell], column[cell] - 1]).float()
+    return torch.log_softmax(logits if temperature == 1 else logits / temperature, -1), at.to(hidden.device)
+
+
+def _chosen(every: torch.Tensor, at: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """(n, tokens): what was sampled of `every`, each at its place."""
+    row, column = batch.action.nonzero(as_tuple=True)
+    # Each place is read once: gradients that many add to would depend on the order in which they do.
+    wanted = at * every.shape[1] + batch.ids[row, column].to(every.device)
+    places, which = wanted.unique(return_inverse=True)
+    chosen = every.view(-1)[places].index_select(0, which)
     spread = torch.zeros(batch.ids.shape, dtype=chosen.dtype, device=chosen.device)
-    spread = spread.index_put((row.to(chosen.device), column.to(chosen.device)), chosen)
-    return spread, torch.cat(entropies)[at.to(hidden.device)].mean()
-
-
-def _read(
-    head: Any, states: torch.Tensor, rows: torch.Tensor, tokens: torch.Tensor, temperature: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log-probabilities of tokens after some of the states (rows, hidden), and the entropy after each."""
-    logits = head(states).float()
-    every = torch.log_softmax(logits if temperature == 1 else logits / temperature, -1)
-    with torch.no_grad():
-        entropy = -every.exp().mul_(every).sum(-1)
-    return every[rows, tokens], entropy
+    return spread.index_put((row.to(chosen.device), column.to(chosen.device)), chosen)

@@ -142,9 +142,7 @@ def test_a_tree_and_rows_give_the_same_probabilities_and_gradients(name, whole):
     assert all(torch.allclose(one, other, atol=1e-4) for one, other in zip(gradients, others, strict=True))
 
 
-@pytest.mark.parametrize("rows", [1, 3, 1000])
-def test_the_vocabulary_read_in_parts_gives_what_all_of_it_gives(rows, monkeypatch):
-    monkeypatch.setattr("rlef.learners.batch.HEAD_ROWS", rows)
+def test_the_vocabulary_read_once_a_prefix_gives_what_reading_it_everywhere_gives():
     model, episodes = model_of(CONFIGS["llama"]), samples(tasks=3)
     batch = to_batch(episodes, range(len(episodes)))
     weights = torch.linspace(-1, 1, batch.ids.numel()).view_as(batch.behaviour)
