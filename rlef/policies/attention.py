@@ -73,8 +73,8 @@ def attend(
 
 
 def replaceable(model: Any) -> bool:
-    """Whether transformers lets one choose the attention of this model."""
-    return bool(getattr(model, "_supports_attention_backend", False))
+    """Whether transformers lets one choose the attention of this model, and it is the usual one (no sinks)."""
+    return all(getattr(model, name, False) for name in ("_supports_attention_backend", "_supports_sdpa"))
 
 
 def register(name: str, option: str, compute: Callable[..., torch.Tensor]) -> None:

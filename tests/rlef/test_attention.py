@@ -4,8 +4,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import AutoModelForCausalLM, GptOssConfig
 
-from rlef.policies.attention import ROWS, attend, spans, takes_spans, use_spans
+from rlef.policies.attention import ROWS, attend, replaceable, spans, takes_spans, use_spans
 from rlef.policies.cache import KeyValues
 from rlef.policies.engine import TransformersEngine
 from rlef.policies.interface import Request, Sampling
@@ -72,3 +73,9 @@ def test_a_model_that_lets_none_replace_its_attention_keeps_it():
     model._supports_attention_backend = False
     use_spans(model)
     assert not takes_spans(model)
+
+
+def test_attention_with_sinks_is_not_replaced():
+    with torch.device("meta"):
+        assert not replaceable(AutoModelForCausalLM.from_config(GptOssConfig(num_hidden_layers=1)))
+        assert replaceable(tiny())
