@@ -6,9 +6,8 @@
 Writes environment.json next to this file:
 - `step`: one environment, programs that end at once. Milliseconds of a step, of the same program in a bare fork-server
   (`sandbox.bench`) in turns with it, and of the step beyond the time its programs ran, as the sandbox measures that.
-  Target: 2 ms beyond the program, either way, where the bare fork-server takes 1.96 ms; as a ratio that holds on faster
-  and slower machines, 1.02 of its time (`beyond_per_bare`). `environment_ms` is what is left when the sandbox's calls
-  are taken away.
+  Target: 2 ms beyond the program, either way. `beyond_per_bare` is the same per time of the bare fork-server, which
+  follows the machine less. `environment_ms` is what is left when the sandbox's calls are taken away.
 - `vector`: programs that compute; share of the time that the slots run programs, over whole steps. Target: 90 %.
 """
 

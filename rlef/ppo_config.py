@@ -71,7 +71,8 @@ class PPOConfig:
     frozen_layers: int = 0
     """Lowest layers that are not trained, nor is the embedding then: less work in every backward pass [0]."""
     token_budget: int = 2048
-    """Tokens of a micro-batch with its padding: the memory of an update."""
+    """Tokens of a micro-batch: the memory of an update. What dialogues share counts once where it is computed once (on
+    processors); elsewhere padding counts too."""
     gradient_checkpointing: bool = False
     """Layers compute their activations again in the backward pass, in the warm start too: less memory, more time."""
     shard: bool = False

@@ -18,7 +18,9 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+from torch import library
 
+from rlef.learners.optimiser import use_training_attention
 from rlef.policies.attention import register, replaceable
 
 NAME = "rlef_tree"
@@ -95,12 +97,14 @@ def can_share(model: Any) -> bool:
 def share_prefixes(model: Any) -> None:
     """Have the learners compute each prefix once, where the model allows it and runs on a processor.
 
-    Where it does not, plain matrix products compute its attention. On an accelerator nothing changes: many short
-    products, one after the other, would keep it waiting.
+    Elsewhere it reads rows, with the attention that suits training: an accelerator would wait for many short products,
+    one after the other.
     """
-    if model.device.type == "cpu":
+    if model.device.type == "cpu" and can_share(model):
         register(NAME, "branches", _attend)
-        model.set_attn_implementation(NAME if can_share(model) else "eager")
+        model.set_attn_implementation(NAME)
+    else:
+        use_training_attention(model)
 
 
 def shares_prefixes(model: Any) -> bool:
@@ -132,7 +136,7 @@ def _attend(
     return tree_attention(query[0], key[0], value[0], *branches, scale)[0][None]
 
 
-@torch.library.custom_op("rlef::tree_attention", mutates_args=())
+@library.custom_op("rlef::tree_attention", mutates_args=())
 def tree_attention(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
     bounds: torch.Tensor, seen: torch.Tensor, starts: torch.Tensor, scale: float,
@@ -164,7 +168,7 @@ def _(query: Any, key: Any, value: Any, bounds: Any, seen: Any, starts: Any, sca
     return query.new_empty((nodes, heads, value.shape[-1])), query.new_empty((heads, nodes), dtype=torch.float32)
 
 
-@torch.library.custom_op("rlef::tree_attention_backward", mutates_args=())
+@library.custom_op("rlef::tree_attention_backward", mutates_args=())
 def _backward(
     grad: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, out: torch.Tensor,
     total: torch.Tensor, bounds: torch.Tensor, seen: torch.Tensor, starts: torch.Tensor, scale: float,

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import library
 from transformers import AutoModelForCausalLM, Gemma2Config, GPT2Config, LlamaConfig, MistralConfig, Qwen3Config
 
 from rlef.episode import Episode, Turn
@@ -109,7 +110,7 @@ def test_attention_and_its_gradients_equal_brute_force(sequences, shared_by, gro
 def test_attention_is_a_sound_operator_of_torch():
     tree = token_tree([(1, 2, 3), (1, 2), (1, 4)])
     tensors = (torch.randn(heads, len(tree.ids), 4, requires_grad=True) for heads in (4, 2, 2))
-    torch.library.opcheck(tree_attention, (*tensors, tree.bounds, tree.seen, tree.starts, 0.5))
+    library.opcheck(tree_attention, (*tensors, tree.bounds, tree.seen, tree.starts, 0.5))
 
 
 def test_in_bfloat16_attention_is_as_exact_as_its_products():
